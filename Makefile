@@ -1,0 +1,66 @@
+# The one list of commands. `make` alone prints it.
+PYTHON ?= python3
+ENV ?= local
+VENV := .venv/bin
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+export CHECKPOINT_DISABLE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install up down status test test-fast lint format synth plan deploy destroy bootstrap pin-weights model lock bench-up
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: ## virtual environment, pinned packages, cdktf and Node, Terraform providers (PYTHON=python3.12 to choose)
+	@$(PYTHON) -m scripts.install
+
+up: ## build the whole system on this machine and send it one prediction
+	@$(PYTHON) -m scripts.install --quiet-when-done
+	@$(VENV)/python -m scripts.up
+
+down: ## take it all away again, and prove that nothing is left
+	@$(PYTHON) -m scripts.install --quiet-when-done
+	@$(VENV)/python -m scripts.down
+
+status: ## what runs now: the local cloud, its resources and processes
+	@$(VENV)/python -m localcloud status
+
+test: install ## set up, then lint, types and every test that needs no GPU
+	@$(MAKE) --no-print-directory lint
+	@$(VENV)/python -m pytest -m "not gpu"
+
+test-fast: ## the tests that take no real Terraform, browser or ten seconds
+	@$(VENV)/python -m pytest -m "not gpu and not slow and not e2e and not browser"
+
+lint: ## ruff and mypy --strict
+	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy
+
+format: ## ruff's fixes and formatting
+	@$(VENV)/ruff check --fix . && $(VENV)/ruff format .
+
+synth: ## Terraform JSON of every stack into cdktf.out/ (ENV=prod for Google Cloud)
+	@FLAN_ENV=$(ENV) cdktf synth
+
+plan: ## what would change (ENV=prod)
+	@FLAN_ENV=$(ENV) $(VENV)/python -m scripts.plan
+
+deploy: ## build the system on Google Cloud: make deploy ENV=prod
+	@FLAN_ENV=$(ENV) cdktf deploy '*'
+
+destroy: ## stop the bill: make destroy ENV=prod
+	@FLAN_ENV=$(ENV) cdktf destroy '*'
+
+bootstrap: ## the bucket that keeps Terraform's state: make bootstrap ENV=prod
+	@$(VENV)/python -m scripts.bootstrap $(ENV)
+
+pin-weights: ## write the checkpoint's sha256 sums into deployments/ENV.toml
+	@$(VENV)/python -m scripts.pin_weights $(ENV)
+
+model: ## train the embedded dialogue model again, about 15 minutes
+	@$(VENV)/python -m training make
+
+lock: ## resolve the pinned packages again
+	@$(VENV)/python -m scripts.lock
+
+bench-up: ## time install, up, synth, deploy and destroy on this machine
+	@$(VENV)/python -m scripts.bench_up

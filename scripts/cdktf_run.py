@@ -1,0 +1,139 @@
+"""One run of the cdktf command line: its output followed stack by stack, and stopped without losses.
+
+cdktf answers Ctrl-C by ending at once and leaving terraform to a closed terminal. Here terraform
+itself gets the interrupt, so that it keeps what it knows, and cdktf ends when terraform has.
+Knows nothing of what the stacks declare.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scripts.machine import ROOT, terraform_environment
+
+STACKS = ("registry", "model", "endpoint", "ui")
+_ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+_LABEL = re.compile(rf"^({'|'.join(STACKS)})  (.*)$")
+_COMPLETE = re.compile(r"(?:Apply|Destroy) complete! Resources: (.+)\.")
+_STEP = re.compile(r"^\s*(\S+\.\S+): (Creating|Modifying|Destroying|Still \w+|Creation|Modifications|Destruction)")
+_SPINNER = re.compile(r"^\s*[⠀-⣿]|Stacks? deploying|Stacks? destroying|Stacks? waiting")
+
+
+class CdktfFailed(Exception):
+    """cdktf ended with an error; the message holds what terraform said."""
+
+
+@dataclass
+class StackResult:
+    """What became of one stack. changes: terraform's own words (`3 added, 0 changed, 0 destroyed`)."""
+
+    started: float
+    ended: float | None = None
+    changes: str = ""
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended or time.monotonic()) - self.started
+
+
+@dataclass
+class CdktfRun:
+    """`cdktf VERB '*'` in a process group of its own.
+
+    on_step: called with the stack and a short text at each step terraform prints.
+    """
+
+    verb: str
+    log: Path
+    on_step: Callable[[str, str], None]
+    extra_environment: dict[str, str] = field(default_factory=dict)
+    results: dict[str, StackResult] = field(default_factory=dict)
+    _stack: str = ""
+    _lines: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Runs to the end. CdktfFailed when it fails; KeyboardInterrupt once terraform has stopped in order."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        command = ["cdktf", self.verb, "*", "--auto-approve"]
+        environment = {**terraform_environment(), **self.extra_environment, "FORCE_COLOR": "0", "NO_COLOR": "1"}
+        with self.log.open("w") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+            if process.stdout is None:
+                raise RuntimeError("the pipe of cdktf's output is missing")
+            interrupted = False
+            while True:
+                try:
+                    for line in process.stdout:
+                        self._see(line, log.write)
+                    code = process.wait()
+                    break
+                except KeyboardInterrupt:
+                    if interrupted:
+                        process.kill()
+                    interrupted = True
+                    interrupt_terraform(process)
+        if interrupted:
+            raise KeyboardInterrupt
+        if code:
+            raise CdktfFailed(self.failure())
+
+    def failure(self) -> str:
+        """What terraform said was wrong, from its first `Error:` on; the last lines where it said nothing."""
+        for index, line in enumerate(self._lines):
+            if "Error:" in line:
+                return "\n".join(self._lines[index : index + 40])
+        return "\n".join(self._lines[-25:])
+
+    def _see(self, raw: str, write: Callable[[str], object]) -> None:
+        line = _ESCAPE.sub("", raw).rstrip()
+        if not line or _SPINNER.search(line):
+            return
+        write(line + "\n")
+        self._lines.append(line)
+        label = _LABEL.match(line)
+        if label:
+            self._stack, line = label.group(1), label.group(2)
+        if not self._stack:
+            return
+        result = self.results.setdefault(self._stack, StackResult(started=time.monotonic()))
+        if complete := _COMPLETE.search(line):
+            result.ended, result.changes = time.monotonic(), complete.group(1)
+        elif "No changes." in line or "No objects need to be destroyed" in line:
+            result.ended, result.changes = time.monotonic(), "no changes"
+        if step := _STEP.match(line):
+            self.on_step(self._stack, f"{step.group(2).lower()} {step.group(1)}")
+
+
+def interrupt_terraform(process: subprocess.Popen[str]) -> None:
+    """SIGINT to every terraform below cdktf; to cdktf itself when there is none."""
+    out = subprocess.run(["ps", "-eo", "pid=,ppid=,comm="], capture_output=True, text=True, check=False).stdout
+    rows = [line.split(None, 2) for line in out.splitlines()]
+    below = {process.pid}
+    for _ in rows:  # each pass finds one more generation
+        grown = below | {int(pid) for pid, parent, _ in rows if int(parent) in below}
+        if grown == below:
+            break
+        below = grown
+    terraforms = [int(pid) for pid, _, name in rows if int(pid) in below and Path(name).name == "terraform"]
+    for pid in terraforms or [process.pid]:
+        try:
+            os.kill(pid, signal.SIGINT)
+        except ProcessLookupError:
+            continue
