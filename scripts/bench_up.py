@@ -79,9 +79,8 @@ def main() -> int:
                 row.run(clone, environment)
         finally:
             subprocess.run(["make", "down"], cwd=clone, env=environment, stdout=subprocess.DEVNULL, check=False)
-    print(
-        f"\nCommit {commit.strip()}, {os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}\n"
-    )
+    machine = f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}"
+    print(f"\nCommit {commit.strip()}, {machine}\n")
     print("| command | what | seconds (median) | min – max |\n|---|---|---|---|")
     print("\n".join(row.cells() for row in table))
     if arguments.json:
