@@ -1,0 +1,85 @@
+"""`python -m serving`: builds every part from the environment and runs the server until SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from pydantic import ValidationError
+
+from serving.app import create_app
+from serving.config import ServerConfig, explain
+from serving.dispatch import Dispatcher
+from serving.errors import NotReady
+from serving.generation import Generator
+from serving.lifecycle import Lifecycle
+from serving.loading import Loader
+from serving.metrics import ServerMetrics
+from serving.scheduler import Scheduler
+from serving.server import Server
+from serving.validation import Limits
+
+
+def main() -> int:
+    try:
+        config = ServerConfig()
+    except ValidationError as error:
+        print("\n".join(explain(error)), file=sys.stderr)
+        return 2
+    logging.basicConfig(
+        level=config.log_level.upper(), stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    return compose(config).run()
+
+
+def compose(config: ServerConfig) -> Server:
+    """The whole server, loading already on its way."""
+    lifecycle = Lifecycle()
+    limits = Limits(
+        max_input_tokens=config.max_input_tokens,
+        max_new_tokens=config.max_new_tokens,
+        default_new_tokens=config.default_new_tokens,
+    )
+    scheduler = Scheduler(
+        max_waiting=config.max_waiting,
+        max_batch_size=config.max_batch_size,
+        max_batch_tokens=config.max_batch_tokens,
+    )
+
+    def on_failure(why: str) -> None:
+        lifecycle.failed(why)
+        server.fail(why)
+
+    loader = Loader(config, lifecycle=lifecycle, limits=limits, on_failure=on_failure)
+    dispatcher = Dispatcher(scheduler, check=loader.check, on_broken=on_failure)
+    metrics = ServerMetrics(
+        num_waiting=lambda: len(scheduler.waiting),
+        num_running=lambda: len(scheduler.running),
+        is_ready=lambda: lifecycle.is_healthy,
+    )
+    generator = Generator(
+        dispatcher=dispatcher,
+        lifecycle=lifecycle,
+        limits=limits,
+        metrics=metrics,
+        timeout_s=config.request_timeout_s,
+    )
+
+    def on_stop() -> None:
+        lifecycle.draining()
+        dispatcher.stop(NotReady("the server is going away; send the request to another", retry_after_s=5))
+
+    server = Server(
+        create_app(config, generator=generator, lifecycle=lifecycle, metrics=metrics),
+        host=config.host,
+        port=config.port,
+        grace_s=config.shutdown_grace_s,
+        on_stop=on_stop,
+        on_grace_over=lambda: dispatcher.abort(NotReady("the server is going away and the grace period is over")),
+    )
+    loader.start(dispatcher=dispatcher, generator=generator)
+    return server
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""Every knob of the server, read once from the environment. Knows no other part of the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+TAKEN_ROUTES = ("/metrics", "/docs", "/openapi.json")
+
+
+class ServerConfig(BaseSettings):
+    """Built once in `__main__`, then passed down; nothing else reads the environment.
+
+    The AIP_* variables are set by Vertex AI:
+    https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements
+    """
+
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True, extra="forbid")
+
+    model_dir: Path = Field(
+        default=Path("model"),
+        validation_alias="MODEL_DIR",
+        description="folder of a Hugging Face sequence-to-sequence model: config, tokenizer, weights",
+    )
+    model_name: str = Field(
+        default="",
+        validation_alias="MODEL_NAME",
+        description="the name that logs and /metrics show; empty means the name of MODEL_DIR",
+    )
+    host: str = Field(default="0.0.0.0", validation_alias="HOST", description="address to listen on")
+    port: int = Field(
+        default=7080,
+        validation_alias=AliasChoices("AIP_HTTP_PORT", "PORT"),
+        ge=0,
+        le=65535,
+        description="port to listen on; AIP_HTTP_PORT is Vertex AI's name, PORT is Cloud Run's; 0 takes a free one",
+    )
+    aip_health_route: str | None = Field(
+        default=None, validation_alias="AIP_HEALTH_ROUTE", description="path of the health check; /health when unset"
+    )
+    aip_predict_route: str | None = Field(
+        default=None, validation_alias="AIP_PREDICT_ROUTE", description="path of predictions; /predict when unset"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto",
+        validation_alias="DEVICE",
+        description="where the model runs; auto takes a GPU when there is one",
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto",
+        validation_alias="DTYPE",
+        description="number format of the weights; auto is float32 on a CPU and bfloat16 on a GPU. "
+        "float16 keeps the `wo` projections in float32, without which T5 overflows",
+    )
+    num_threads: int = Field(
+        default=0, validation_alias="NUM_THREADS", ge=0, description="CPU threads of one step; 0 leaves it to PyTorch"
+    )
+    max_input_tokens: PositiveInt = Field(
+        default=1024,
+        validation_alias="MAX_INPUT_TOKENS",
+        description="longest prompt, in tokens; a longer one is refused with 422, or cut when `truncate` is true",
+    )
+    max_new_tokens: PositiveInt = Field(
+        default=512, validation_alias="MAX_NEW_TOKENS", description="the most tokens that one prediction may ask for"
+    )
+    default_new_tokens: PositiveInt = Field(
+        default=128, validation_alias="DEFAULT_NEW_TOKENS", description="max_new_tokens of a request that names none"
+    )
+    max_instances: PositiveInt = Field(
+        default=32, validation_alias="MAX_INSTANCES", description="the most instances in one request"
+    )
+    max_batch_size: PositiveInt = Field(
+        default=16, validation_alias="MAX_BATCH_SIZE", description="the most sequences that run at once"
+    )
+    max_batch_tokens: PositiveInt = Field(
+        default=16384,
+        validation_alias="MAX_BATCH_TOKENS",
+        description="prompt plus new tokens that may be held at once by what runs; bounds the memory of the caches",
+    )
+    max_waiting: PositiveInt = Field(
+        default=128, validation_alias="MAX_WAITING", description="sequences that may wait; one more is refused with 429"
+    )
+    request_timeout_s: PositiveFloat = Field(
+        default=120.0,
+        validation_alias="REQUEST_TIMEOUT_S",
+        description="time from acceptance to the last token; after it the request ends with 504. "
+        "Vertex AI itself cuts at 60 s on shared endpoints and at 600 s on dedicated ones",
+    )
+    max_body_bytes: PositiveInt = Field(
+        default=10_000_000,
+        validation_alias="MAX_BODY_BYTES",
+        description="largest request body; more is refused with 413",
+    )
+    shutdown_grace_s: PositiveFloat = Field(
+        default=25.0,
+        validation_alias="SHUTDOWN_GRACE_S",
+        description="after SIGTERM, time for accepted requests to finish; SageMaker kills after 30 s",
+    )
+    legacy_nesting: bool = Field(
+        default=False,
+        validation_alias="LEGACY_NESTING",
+        description="answer {predictions: [[one, per, instance]]}, as the first Flan-T5 demo did, for its clients",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", validation_alias="LOG_LEVEL", description="least severe log line that is written"
+    )
+
+    @property
+    def name(self) -> str:
+        return self.model_name or self.model_dir.name
+
+    @property
+    def health_route(self) -> str:
+        return self.aip_health_route or "/health"
+
+    @property
+    def predict_route(self) -> str:
+        return self.aip_predict_route or "/predict"
+
+    @model_validator(mode="after")
+    def _check_routes(self) -> Self:
+        # Vertex AI sets both or neither; one alone is a container tried by hand with half its settings, and
+        # would be probed on a route that nobody serves.
+        if (self.aip_health_route is None) != (self.aip_predict_route is None):
+            missing = "AIP_HEALTH_ROUTE" if self.aip_health_route is None else "AIP_PREDICT_ROUTE"
+            raise ValueError(f"{missing} is not set though its sibling is; set both routes, or neither")
+        for key, route in (("AIP_HEALTH_ROUTE", self.health_route), ("AIP_PREDICT_ROUTE", self.predict_route)):
+            if not route.startswith("/") or route in TAKEN_ROUTES:
+                raise ValueError(f"{key} must start with '/' and be none of {', '.join(TAKEN_ROUTES)}, got {route!r}")
+        if self.health_route == self.predict_route:
+            raise ValueError(f"AIP_HEALTH_ROUTE and AIP_PREDICT_ROUTE must differ, both are {self.health_route!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> Self:
+        largest = self.max_input_tokens + self.max_new_tokens
+        if self.max_batch_tokens < largest:
+            raise ValueError(
+                f"MAX_BATCH_TOKENS must hold one whole request, MAX_INPUT_TOKENS + MAX_NEW_TOKENS = {largest}, "
+                f"got {self.max_batch_tokens}"
+            )
+        if self.default_new_tokens > self.max_new_tokens:
+            raise ValueError(
+                f"DEFAULT_NEW_TOKENS must be at most MAX_NEW_TOKENS ({self.max_new_tokens}), "
+                f"got {self.default_new_tokens}"
+            )
+        if self.max_instances > self.max_waiting:
+            raise ValueError(
+                f"MAX_INSTANCES must be at most MAX_WAITING ({self.max_waiting}), got {self.max_instances}: "
+                "a full request could never be accepted"
+            )
+        return self
+
+
+def explain(error: ValidationError) -> list[str]:
+    """One line per wrong setting: its variable, the value got, what is allowed."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"]:
+            lines.append(message)
+            continue
+        lines.append(f"{problem['loc'][0]}: {message}, got {problem['input']!r}")
+    return lines

@@ -1,0 +1,134 @@
+"""From bodies to answers, for any wire: the event loop's side of the engine. Knows asyncio; no HTTP, no tensors."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+from serving.dispatch import Dispatcher
+from serving.errors import DeadlineExceeded, NotReady, ServingError
+from serving.lifecycle import Lifecycle
+from serving.metrics import ServerMetrics
+from serving.request import GenerateBody, ValidRequest
+from serving.sequence import Completion, Delta, Event, Listener, Sequence, late
+from serving.text import Tokenizer
+from serving.validation import Limits, validate
+
+# After its deadline a running sequence ends at its next token. If no token comes, the engine hangs: then the
+# client is answered anyway.
+HANG_S = 5.0
+
+
+class Generator:
+    """Takes bodies while the server is healthy. One per server; `attach` when the tokenizer is there."""
+
+    def __init__(
+        self, *, dispatcher: Dispatcher, lifecycle: Lifecycle, limits: Limits, metrics: ServerMetrics, timeout_s: float
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._lifecycle = lifecycle
+        self._limits = limits
+        self._metrics = metrics
+        self._timeout_s = timeout_s
+        self._tokenizer: Tokenizer | None = None
+
+    def attach(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    async def submit(self, bodies: list[GenerateBody], *, is_streaming: bool = False) -> Generation:
+        """Accepts all bodies or raises: `NotReady`, `InvalidRequest`, `Overloaded`."""
+        self._lifecycle.require_healthy()
+        tokenizer = self._tokenizer
+        if tokenizer is None:
+            raise NotReady("the tokenizer is not loaded yet; try again in 5 s", retry_after_s=5)
+        # off the event loop: long prompts take milliseconds each, and /health must answer meanwhile
+        requests = await asyncio.to_thread(
+            lambda: [validate(body, limits=self._limits, tokenizer=tokenizer) for body in bodies]
+        )
+        return Generation(
+            requests,
+            dispatcher=self._dispatcher,
+            tokenizer=tokenizer,
+            metrics=self._metrics,
+            timeout_s=self._timeout_s,
+            is_streaming=is_streaming,
+        )
+
+
+class Generation:
+    """The accepted sequences of one request. Whoever holds it reads its events to the end, or cancels it."""
+
+    def __init__(
+        self,
+        requests: list[ValidRequest],
+        *,
+        dispatcher: Dispatcher,
+        tokenizer: Tokenizer,
+        metrics: ServerMetrics,
+        timeout_s: float,
+        is_streaming: bool,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
+        self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
+        self._deadline = time.monotonic() + timeout_s
+        self._sequences: list[Sequence] = dispatcher.submit(
+            requests,
+            tokenizer=tokenizer,
+            deadline=self._deadline,
+            listener=self._listener,
+            is_streaming=is_streaming,
+        )
+        self._timer = self._loop.call_later(timeout_s, self._expire)
+
+    async def completions(self) -> list[Completion]:
+        """One completion per body, in their order; the first error ends all of them and is raised."""
+        done: dict[int, Completion] = {}
+        async for index, event in self.events():
+            if isinstance(event, Completion):
+                done[index] = event
+        return [done[index] for index in range(len(self._sequences))]
+
+    async def events(self) -> AsyncIterator[tuple[int, Delta | Completion]]:
+        """What happens to the sequences, as (index, event); an error cancels the rest and is raised."""
+        num_left = len(self._sequences)
+        try:
+            while num_left:
+                index, event = await self._next()
+                if isinstance(event, ServingError):
+                    raise event
+                if isinstance(event, Completion):
+                    num_left -= 1
+                    self._metrics.prompt_tokens.add(len(self._sequences[index].request.prompt_ids))
+                    self._metrics.generated_tokens.add(event.num_tokens)
+                yield index, event
+        finally:
+            self._timer.cancel()
+            if num_left:
+                self.cancel(late(0))
+
+    def cancel(self, error: ServingError) -> None:
+        """Ends what has not ended. Safe to call again, and after the end."""
+        self._timer.cancel()
+        self._dispatcher.cancel(self._sequences, error)
+
+    def _expire(self) -> None:
+        self._dispatcher.cancel(self._sequences, late(max(len(s.output_ids) for s in self._sequences)))
+
+    async def _next(self) -> tuple[int, Event]:
+        try:
+            async with asyncio.timeout(self._deadline + HANG_S - time.monotonic()):
+                return await self._events.get()
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"the deadline passed and the engine has made no token for {HANG_S:g} s; try again later"
+            ) from None
+
+    def _listener(self, index: int) -> Listener:
+        def tell(event: Event) -> None:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._events.put_nowait, (index, event))
+
+        return tell

@@ -1,0 +1,99 @@
+"""Gets the model ready in the background, phase by phase. Knows no HTTP."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from serving.checkpoint import Checkpoint, load
+from serving.config import ServerConfig
+from serving.dispatch import Dispatcher
+from serving.engine import Engine
+from serving.generation import Generator
+from serving.lifecycle import Lifecycle
+from serving.text import Tokenizer
+from serving.validation import Limits
+from serving.warmup import check_golden, read_golden, warm_up
+
+log = logging.getLogger(__name__)
+
+PROGRESS_S = 10.0
+
+
+class Loader:
+    """Loads, warms up, then opens the door: `generator` gets the tokenizer, `dispatcher` the engine."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        *,
+        lifecycle: Lifecycle,
+        limits: Limits,
+        on_failure: Callable[[str], None],
+    ) -> None:
+        self._config = config
+        self._lifecycle = lifecycle
+        self._limits = limits
+        self._on_failure = on_failure
+        self._tokenizer: Tokenizer | None = None
+        self._is_done = threading.Event()
+
+    def start(self, *, dispatcher: Dispatcher, generator: Generator) -> None:
+        threading.Thread(target=self._run, args=(dispatcher, generator), name="loader", daemon=True).start()
+        threading.Thread(target=self._report, name="loader-progress", daemon=True).start()
+
+    def check(self, engine: Engine) -> None:
+        """One small generation; raises when the engine is unwell."""
+        if self._tokenizer is not None:
+            warm_up(engine, tokenizer=self._tokenizer, limits=self._limits)
+
+    def _run(self, dispatcher: Dispatcher, generator: Generator) -> None:
+        try:
+            engine = self._load()
+        # Outermost frame of a thread: without this a failed load would leave a server that never becomes ready.
+        except Exception as error:
+            log.error("loading failed: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
+            self._on_failure(f"loading failed: {error}")
+            return
+        finally:
+            self._is_done.set()
+        if self._tokenizer is not None:
+            generator.attach(self._tokenizer)
+        dispatcher.start(engine)
+        self._lifecycle.healthy()
+
+    def _load(self) -> Engine:
+        config = self._config
+        golden = read_golden(config.model_dir)
+        checkpoint = load(config.model_dir, device=config.device, dtype=config.dtype, on_phase=self._lifecycle.enter)
+        engine = _make_engine(checkpoint, num_threads=config.num_threads)
+        self._tokenizer = checkpoint.tokenizer
+        self._lifecycle.enter("warming up")
+        warm_up(engine, tokenizer=checkpoint.tokenizer, limits=self._limits)
+        check_golden(
+            engine,
+            golden,
+            tokenizer=checkpoint.tokenizer,
+            limits=self._limits,
+            is_exact=checkpoint.dtype == "float32",
+        )
+        return engine
+
+    def _report(self) -> None:
+        while not self._is_done.wait(PROGRESS_S):
+            snapshot = self._lifecycle.snapshot()
+            log.info(
+                "still %s (%.0f s since the start)", snapshot.get("phase", "loading"), snapshot.get("elapsed_s", 0)
+            )
+
+
+def _make_engine(checkpoint: Checkpoint, *, num_threads: int) -> Engine:
+    # here, not above: the import takes seconds and the port is to open first
+    import torch
+
+    from serving.engine_transformers import TransformersEngine
+
+    if num_threads:
+        torch.set_num_threads(num_threads)
+    return TransformersEngine(checkpoint.model)

@@ -1,0 +1,101 @@
+"""What a client may ask for, before and after it is trusted. Knows no wire, no tokenizer, no tensors.
+
+`GenerateBody` is what every wire translates to; `validation.validate` alone makes a `ValidRequest` of it,
+and the scheduler takes nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+MAX_STOPS = 4
+MAX_STOP_CHARS = 100
+
+
+def _whole(value: object) -> object:
+    """64.0 is 64: on its way through Vertex AI's protobuf every number becomes a double."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Stop = Annotated[str, Field(min_length=1, max_length=MAX_STOP_CHARS)]
+
+
+class Parameters(BaseModel):
+    """How to generate. Every default is greedy decoding: the same prompt gives the same answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    max_new_tokens: Whole | None = Field(
+        default=None, ge=1, description="most tokens to generate; the server's DEFAULT_NEW_TOKENS when absent"
+    )
+    do_sample: bool | None = Field(
+        default=None,
+        description="true draws each token at random, false takes the likeliest. When absent, naming temperature "
+        "(above 0), top_k or top_p turns sampling on",
+    )
+    temperature: float | None = Field(
+        default=None,
+        ge=0,
+        le=5,
+        description="flattens (above 1) or sharpens (below 1) the distribution; 0 is greedy; default 1",
+    )
+    top_k: Whole | None = Field(
+        default=None, ge=0, le=1000, description="draw from the k likeliest tokens; 0 or absent: from all"
+    )
+    top_p: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="draw from the likeliest tokens that reach this probability; default 1",
+    )
+    repetition_penalty: float = Field(
+        default=1.0, gt=0, le=10, description="above 1 makes tokens already generated less likely; 1 is off"
+    )
+    seed: Whole | None = Field(
+        default=None, ge=0, le=2**63 - 1, description="the same seed, prompt and parameters give the same draw"
+    )
+    stop: Stop | Annotated[list[Stop], Field(max_length=MAX_STOPS)] = Field(
+        default_factory=list, description="text that ends the answer, and is not part of it"
+    )
+    truncate: bool = Field(
+        default=False, description="cut the end of a prompt that is too long, instead of refusing it"
+    )
+
+
+class GenerateBody(Parameters):
+    """One prompt with its parameters, as a client sent it; types are checked, limits of the server are not."""
+
+    prompt: str = Field(min_length=1, description="the text that the model reads")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How one sequence's next token is drawn. `temperature` is above 0; `top_k` 0 and `top_p` 1 are off."""
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ValidRequest:
+    """A request that fits the server: made by `validation.validate` alone.
+
+    prompt_ids: token ids as the encoder reads them, end token included. sampling: None means greedy.
+    """
+
+    prompt_ids: tuple[int, ...]
+    max_new_tokens: int
+    sampling: Sampling | None = None
+    repetition_penalty: float = 1.0
+    stop: tuple[str, ...] = ()
+
+    @property
+    def num_tokens(self) -> int:
+        """The most tokens that this request can hold at once."""
+        return len(self.prompt_ids) + self.max_new_tokens

@@ -1,0 +1,109 @@
+"""One request on its way from prompt to answer. Knows no scheduler, no tensors, no HTTP.
+
+A sequence ends exactly once, in a `Completion` or a `ServingError`, and tells its listener. Who may end it:
+whoever takes it out of the waiting line, and after that the engine's thread alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from serving.errors import DeadlineExceeded, ServingError
+from serving.request import ValidRequest
+from serving.text import TextStream, Tokenizer
+
+FinishReason = Literal["eos", "length", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of text that has become certain."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The whole answer. `num_tokens` counts generated tokens, the end token included."""
+
+    text: str
+    num_tokens: int
+    finish_reason: FinishReason
+
+
+Event = Delta | Completion | ServingError
+Listener = Callable[[Event], None]
+
+
+class Sequence:
+    """Tokens so far, and the rules for when to stop."""
+
+    def __init__(
+        self,
+        id_: int,
+        request: ValidRequest,
+        *,
+        tokenizer: Tokenizer,
+        deadline: float,
+        listener: Listener,
+        is_streaming: bool = False,
+    ) -> None:
+        self.id = id_
+        self.request = request
+        self.deadline = deadline
+        self.output_ids: list[int] = []
+        self.outcome: Completion | ServingError | None = None
+        self._cancelled: ServingError | None = None
+        self._listener = listener
+        self._is_streaming = is_streaming
+        self._stream = TextStream(tokenizer, stop=request.stop)
+
+    def __repr__(self) -> str:
+        return f"Sequence({self.id}, {len(self.request.prompt_ids)}+{len(self.output_ids)} tokens)"
+
+    @property
+    def is_ended(self) -> bool:
+        return self.outcome is not None
+
+    def cancel(self, error: ServingError) -> None:
+        """Asks the engine's thread to end this sequence at its next token. Safe from any thread."""
+        self._cancelled = error
+
+    def accept(self, token_id: int, *, is_eos: bool, now: float) -> bool:
+        """Takes the next token; returns whether the sequence goes on."""
+        error = self._cancelled
+        if error is not None:
+            return self.end(error)
+        if now >= self.deadline:
+            return self.end(late(len(self.output_ids)))
+        self.output_ids.append(token_id)
+        is_full = len(self.output_ids) >= self.request.max_new_tokens
+        is_last = is_eos or is_full
+        if is_last or self._is_streaming or self.request.stop:
+            delta = self._stream.push(self.output_ids, is_last=is_last)
+            if delta and self._is_streaming:
+                self._listener(Delta(delta))
+        if self._stream.is_stopped:
+            return self.end(self._completion("stop"))
+        if is_last:
+            return self.end(self._completion("eos" if is_eos else "length"))
+        return True
+
+    def end(self, outcome: Completion | ServingError) -> bool:
+        """Ends the sequence, unless it has ended before. Returns False: it does not go on."""
+        if self.outcome is None:
+            self.outcome = outcome
+            self._listener(outcome)
+        return False
+
+    def _completion(self, reason: FinishReason) -> Completion:
+        return Completion(self._stream.text, len(self.output_ids), reason)
+
+
+def late(num_tokens: int) -> ServingError:
+    """The error of a sequence whose time is over."""
+    return DeadlineExceeded(
+        f"the deadline passed after {num_tokens} generated tokens; ask for fewer (max_new_tokens), or try again later"
+    )

@@ -1,0 +1,104 @@
+"""The life of the listening process: open the port, stop on a signal, drain, say how it ended.
+
+Knows uvicorn and signals; no model. uvicorn's own signal handling ends the process by re-raising the signal;
+here SIGTERM is an ordinary end, with status 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+log = logging.getLogger(__name__)
+
+# After the grace period the remaining requests get their 503; this is the time to write it.
+LAST_WORDS_S = 3.0
+KEEP_ALIVE_S = 65  # longer than load balancers keep an idle connection, so that it is never us who close first
+
+
+class Server:
+    """One run of the HTTP server.
+
+    on_stop: called once, at the first signal. on_grace_over: called when accepted requests have had their time,
+    or at a second signal.
+    """
+
+    def __init__(
+        self,
+        app: FastAPI,
+        *,
+        host: str,
+        port: int,
+        grace_s: float,
+        on_stop: Callable[[], None],
+        on_grace_over: Callable[[], None],
+    ) -> None:
+        self._grace_s = grace_s
+        self._on_stop = on_stop
+        self._on_grace_over = on_grace_over
+        self._failure: str | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._uvicorn = _Uvicorn(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=round(grace_s + LAST_WORDS_S),
+            )
+        )
+
+    def run(self) -> int:
+        """Serves until a signal or `fail`; returns the exit status."""
+        asyncio.run(self._serve())
+        if self._failure is not None:
+            log.error("ended: %s", self._failure)
+            return 1
+        if not self._uvicorn.started:
+            return 1
+        log.info("ended")
+        return 0
+
+    def fail(self, why: str) -> None:
+        """Ends the process with status 1. Safe from any thread."""
+        if self._failure is None:
+            self._failure = why
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._on_signal, number)
+        await self._uvicorn.serve()
+
+    def _on_signal(self, number: int) -> None:
+        name = signal.Signals(number).name
+        if self._uvicorn.should_exit:
+            log.warning("%s again: accepted requests end now", name)
+            self._on_grace_over()
+            return
+        log.info("%s: no new requests, accepted ones have %g s", name, self._grace_s)
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._uvicorn.should_exit or self._loop is None:
+            return
+        self._on_stop()
+        self._loop.call_later(self._grace_s, self._on_grace_over)
+        self._uvicorn.should_exit = True
+
+
+class _Uvicorn(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

@@ -1,0 +1,58 @@
+"""Turns token ids into text while they arrive. Knows no tensors, no HTTP, no model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Seq
+from typing import Protocol
+
+REPLACEMENT = "\ufffd"
+
+
+class Tokenizer(Protocol):
+    """What the server asks of a tokenizer. Both calls are safe from any thread."""
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids with the model's end token."""
+
+    def decode(self, ids: Seq[int]) -> str:
+        """Text without special tokens."""
+
+
+class TextStream:
+    """The text of one growing answer: what may be shown so far, and whether a stop string has ended it.
+
+    Shown text is never taken back. So two tails are withheld until more tokens decide them: bytes that do not
+    yet make a character, and the beginning of a stop string.
+
+    Each push decodes the whole answer anew: a SentencePiece token's spaces depend on the tokens before it.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, stop: tuple[str, ...] = ()) -> None:
+        self._tokenizer = tokenizer
+        self._stop = stop
+        self._num_shown = 0
+        self.text = ""
+        self.is_stopped = False
+
+    def push(self, ids: Seq[int], *, is_last: bool) -> str:
+        """Takes all token ids so far; returns the text that became certain."""
+        self.text = self._tokenizer.decode(ids)
+        cut = min((at for at in map(self.text.find, self._stop) if at >= 0), default=None)
+        if cut is not None:
+            self.text, self.is_stopped = self.text[:cut], True
+        certain = len(self.text) if is_last or self.is_stopped else self._num_certain()
+        delta = self.text[self._num_shown : certain]
+        self._num_shown = max(self._num_shown, certain)
+        return delta
+
+    def _num_certain(self) -> int:
+        whole = self.text.rstrip(REPLACEMENT)
+        return len(whole) - max((_overlap(whole, stop) for stop in self._stop), default=0)
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of `text` that could be the beginning of `stop`."""
+    for length in range(min(len(stop) - 1, len(text)), 0, -1):
+        if text.endswith(stop[:length]):
+            return length
+    return 0

@@ -1,0 +1,121 @@
+"""Decides whether the server can do what a body asks. Knows no wire, no tensors.
+
+Every refusal says what is wrong, the value got, and the value allowed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from serving.errors import InvalidRequest
+from serving.request import GenerateBody, Sampling, ValidRequest
+from serving.text import Tokenizer
+
+# No known tokenizer averages more over real text; beyond it the text is refused unread, so that a prompt of
+# megabytes costs no tokenizer time.
+MAX_CHARS_PER_TOKEN = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The server's own bounds on one request."""
+
+    max_input_tokens: int
+    max_new_tokens: int
+    default_new_tokens: int
+
+    @property
+    def max_chars(self) -> int:
+        return self.max_input_tokens * MAX_CHARS_PER_TOKEN
+
+
+def validate(body: GenerateBody, *, limits: Limits, tokenizer: Tokenizer) -> ValidRequest:
+    """Returns the request that the scheduler may take, or raises `InvalidRequest`."""
+    max_new_tokens = limits.default_new_tokens if body.max_new_tokens is None else body.max_new_tokens
+    if max_new_tokens > limits.max_new_tokens:
+        raise InvalidRequest(f"max_new_tokens must be at most {limits.max_new_tokens}, got {max_new_tokens}")
+    return ValidRequest(
+        prompt_ids=_prompt_ids(body, limits, tokenizer),
+        max_new_tokens=max_new_tokens,
+        sampling=_sampling(body),
+        repetition_penalty=body.repetition_penalty,
+        stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop),
+    )
+
+
+def _prompt_ids(body: GenerateBody, limits: Limits, tokenizer: Tokenizer) -> tuple[int, ...]:
+    prompt = body.prompt
+    if len(prompt) > limits.max_chars:
+        if not body.truncate:
+            raise InvalidRequest(
+                f"the prompt has {len(prompt)} characters; at most {limits.max_input_tokens} tokens "
+                f"(and {limits.max_chars} characters) are allowed; shorten it, or send truncate: true"
+            )
+        prompt = prompt[: limits.max_chars]
+    ids = tokenizer.encode(prompt)
+    if len(ids) > limits.max_input_tokens:
+        if not body.truncate:
+            raise InvalidRequest(
+                f"the prompt has {len(ids)} tokens; at most {limits.max_input_tokens} are allowed; "
+                "shorten it, or send truncate: true"
+            )
+        # the encoder was trained to see the end token last
+        ids = [*ids[: limits.max_input_tokens - 1], ids[-1]]
+    return tuple(ids)
+
+
+def _sampling(body: GenerateBody) -> Sampling | None:
+    is_asked = bool(body.temperature) or (
+        body.temperature is None and (body.top_k is not None or body.top_p is not None)
+    )
+    if not (is_asked if body.do_sample is None else body.do_sample):
+        return None
+    if body.temperature == 0:
+        raise InvalidRequest("do_sample is true but temperature is 0; send a temperature above 0, or do_sample: false")
+    return Sampling(temperature=body.temperature or 1.0, top_k=body.top_k or 0, top_p=body.top_p or 1.0, seed=body.seed)
+
+
+def invalid(error: ValidationError, *, known: Sequence[str] = ()) -> InvalidRequest:
+    """Makes one sentence per problem of pydantic's report. `known` are the names to suggest for an unknown one."""
+    sentences = dict.fromkeys(_sentence(problem, known) for problem in error.errors(include_url=False))
+    return InvalidRequest("; ".join(sentences))
+
+
+def _sentence(problem: Any, known: Sequence[str]) -> str:
+    where = _path(problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+        hint = f", did you mean {near[0]}?" if near else f"; known: {', '.join(known)}" if known else ""
+        return f"{where} is not known{hint}"
+    if problem["type"] == "missing":
+        return f"{where} is missing"
+    if problem["type"] == "value_error":
+        return f"{where} {problem['msg'].removeprefix('Value error, ')}, got {show(problem['input'])}"
+    message = problem["msg"].replace("Input should be", "should be").replace("a valid ", "a ")
+    return f"{where} {message[0].lower()}{message[1:]}, got {show(problem['input'])}"
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """('instances', 1, 'top_k') -> "instances[1].top_k"; pydantic's names of union arms are left out."""
+    text = ""
+    for part in location:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part.isidentifier():
+            text += f".{part}" if text else part
+    return text or "the body"
+
+
+def show(value: object) -> str:
+    """A value as the client would recognise it, short enough for one line."""
+    if isinstance(value, Mapping):
+        return f"an object with {len(value)} keys"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

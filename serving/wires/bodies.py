@@ -1,0 +1,70 @@
+"""Reads request bodies for every wire, and notices when a client leaves. Knows HTTP; no model, no wire."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+from starlette.requests import ClientDisconnect, Request
+
+from serving.errors import BodyTooLarge, ClientGone, MalformedBody, UnreadableBody
+from serving.validation import invalid
+
+Body = TypeVar("Body", bound=BaseModel)
+Answer = TypeVar("Answer")
+
+
+async def read_json(request: Request, model: type[Body], *, max_bytes: int) -> Body:
+    """The body as `model`; raises the 4xx that says what is wrong with it."""
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise UnreadableBody(f"the body is encoded as {encoding!r}; send it as it is (content-encoding: identity)")
+    raw = await _read(request, max_bytes)
+    try:
+        value = from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise MalformedBody(f"the body is not JSON: {error}") from None
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+async def while_connected(request: Request, work: Awaitable[Answer]) -> Answer:
+    """The result of `work`; when the client leaves first, cancels it and raises `ClientGone`."""
+    task = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_disconnect(request))
+    try:
+        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise ClientGone("the client closed the connection before its answer was ready")
+    finally:
+        for open_task in (task, leaving):
+            if not open_task.done():
+                open_task.cancel()
+        await asyncio.gather(task, leaving, return_exceptions=True)
+
+
+async def _read(request: Request, max_bytes: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        raise BodyTooLarge(f"the body has {declared} bytes; at most {max_bytes} are allowed (MAX_BODY_BYTES)")
+    chunks, num_bytes = [], 0
+    try:
+        async for chunk in request.stream():
+            num_bytes += len(chunk)
+            if num_bytes > max_bytes:
+                raise BodyTooLarge(f"the body has more than {max_bytes} bytes, the most allowed (MAX_BODY_BYTES)")
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise ClientGone("the client closed the connection before its body had arrived") from None
+    return b"".join(chunks)
+
+
+async def _disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

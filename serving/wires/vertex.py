@@ -1,0 +1,146 @@
+"""Vertex AI's wire: `{"instances": […], "parameters": {…}}` in, `{"predictions": […]}` out, or server-sent events.
+
+Translates to and from `GenerateBody`; knows no engine, no queue, no limits but those of the body's shape.
+Source: https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from serving.config import ServerConfig
+from serving.errors import InvalidRequest, ServingError
+from serving.generation import Generation, Generator
+from serving.lifecycle import Lifecycle
+from serving.request import GenerateBody, Parameters
+from serving.sequence import Completion, Delta
+from serving.wires.bodies import read_json, while_connected
+
+
+def _as_object(value: object) -> object:
+    """ "text" and ["text"] mean {"prompt": "text"}."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str):
+        return {"prompt": value}
+    if isinstance(value, dict | GenerateBody):
+        return value
+    raise ValueError('should be "text", ["text"] or {"prompt": "text"}')
+
+
+Instance = Annotated[GenerateBody, BeforeValidator(_as_object)]
+
+
+class PredictRequest(BaseModel):
+    """A prediction request. Parameters of an instance win over the shared ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    instances: list[Instance] = Field(min_length=1)
+    parameters: Parameters = Parameters()
+    stream: bool = Field(default=False, description="answer with server-sent events; for streamRawPredict")
+
+    def bodies(self) -> list[GenerateBody]:
+        shared = self.parameters.model_dump(exclude_unset=True)
+        return [GenerateBody(**{**shared, **i.model_dump(exclude_unset=True)}) for i in self.instances]
+
+
+class PredictResponse(BaseModel):
+    """One prediction per instance, in order."""
+
+    predictions: list[str]
+
+
+class VertexWire:
+    """The two routes that Vertex AI calls."""
+
+    def __init__(self, config: ServerConfig, *, generator: Generator, lifecycle: Lifecycle) -> None:
+        self._config = config
+        self._generator = generator
+        self._lifecycle = lifecycle
+        self.router = APIRouter(tags=["Vertex AI"])
+        self.router.add_api_route(config.health_route, self.health, methods=["GET"], summary="Is it ready?")
+        self.router.add_api_route(
+            config.predict_route,
+            self.predict,
+            methods=["POST"],
+            summary="One prediction per instance",
+            response_model=None,
+            responses={200: {"model": PredictResponse}, **_FAILURES},
+            openapi_extra=_request_body(),
+        )
+
+    async def health(self) -> JSONResponse:
+        """200 once the weights are loaded and a warm-up generation has passed; 503 before, and while draining."""
+        return JSONResponse(self._lifecycle.snapshot(), 200 if self._lifecycle.is_healthy else 503)
+
+    async def predict(self, request: Request) -> Response:
+        """Answers `{"predictions": […]}`, or with `"stream": true` server-sent events of the text as it grows."""
+        self._lifecycle.require_healthy()
+        body = await read_json(request, PredictRequest, max_bytes=self._config.max_body_bytes)
+        if len(body.instances) > self._config.max_instances:
+            raise InvalidRequest(
+                f"instances: got {len(body.instances)}, at most {self._config.max_instances} are allowed in one request"
+            )
+        generation = await self._generator.submit(body.bodies(), is_streaming=body.stream)
+        if body.stream:
+            return StreamingResponse(_server_sent(request, generation), media_type="text/event-stream")
+        predictions: list[Any] = [c.text for c in await while_connected(request, generation.completions())]
+        if self._config.legacy_nesting:
+            predictions = [predictions]
+        return JSONResponse({"predictions": predictions})
+
+
+async def _server_sent(request: Request, generation: Generation) -> AsyncIterator[str]:
+    """Deltas `{"index", "text"}`, one `{"index", "finish_reason", "num_tokens"}` per instance, then `[DONE]`."""
+    try:
+        async for index, event in generation.events():
+            yield f"data: {json.dumps({'index': index} | _event(event), ensure_ascii=False)}\n\n"
+    except ServingError as error:
+        # the status line is long gone: the error is the last event
+        request.state.outcome = error.reason
+        yield f"event: error\ndata: {json.dumps(error.body(), ensure_ascii=False)}\n\n"
+        return
+    yield "data: [DONE]\n\n"
+
+
+def _event(event: Delta | Completion) -> dict[str, Any]:
+    if isinstance(event, Delta):
+        return {"text": event.text}
+    return {"finish_reason": event.finish_reason, "num_tokens": event.num_tokens}
+
+
+_FAILURES: dict[int | str, dict[str, Any]] = {
+    400: {"description": "the body is not JSON"},
+    413: {"description": "the body is too large"},
+    422: {"description": "the body has to change; the message says what, the value got, the value allowed"},
+    429: {"description": "the queue is full; Retry-After says when to come back"},
+    500: {"description": "the engine failed on this batch"},
+    503: {"description": "the weights still load, or the server is going away"},
+    504: {"description": "not finished within REQUEST_TIMEOUT_S"},
+}
+
+
+def _request_body() -> dict[str, Any]:
+    """For /docs: the route reads its body itself, so that one handler words every error."""
+    schema = PredictRequest.model_json_schema()
+    instance = schema.pop("$defs")
+    schema["properties"]["parameters"] = instance["Parameters"]
+    schema["properties"]["instances"]["items"] = {
+        "anyOf": [
+            {"type": "string"},
+            {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 1},
+            instance["GenerateBody"],
+        ]
+    }
+    example = {
+        "instances": ["Translate to German: How old are you?", {"prompt": "Tell me a story.", "temperature": 0.8}],
+        "parameters": {"max_new_tokens": 64, "seed": 7},
+    }
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}}

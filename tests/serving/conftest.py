@@ -1,0 +1,163 @@
+"""A tiny random T5 folder, and a real server process over it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+CORPUS = [
+    "Anna asks Ben to bring bread. Ben says that he will be home at six.",
+    "Tom: when is the meeting? Mia: at ten, in the small room, on Monday.",
+    "Translate to German: How old are you? Summarize the following text.",
+    "Café, naïve, Zürich: 1234567890 !?.,;:'\"()-",
+]
+
+
+def make_folder(folder, *, seed=0, **overrides):
+    """Saves a random T5 with a small SentencePiece-like tokenizer that falls back to bytes."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+    specials = ["<pad>", "</s>", "<unk>"]
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True))
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=[*specials, *(f"<0x{i:02X}>" for i in range(256))])
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    # <0x..> are special only while training, which puts them in the vocabulary
+    state = json.loads(tokenizer.to_str())
+    state["added_tokens"] = [token for token in state["added_tokens"] if token["content"] in specials]
+    tokenizer = Tokenizer.from_str(json.dumps(state))
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.ByteFallback(), decoders.Metaspace(), decoders.Fuse()],
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(folder)
+    torch.manual_seed(seed)
+    config = T5Config(
+        vocab_size=tokenizer.get_vocab_size(),
+        d_model=32,
+        d_kv=8,
+        d_ff=64,
+        num_layers=2,
+        num_heads=4,
+        decoder_start_token_id=0,
+        # large weights: greedy answers then vary, and differ between prompts
+        initializer_factor=3.0,
+        tie_word_embeddings=False,
+        **overrides,
+    )
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("models") / "tiny-t5")
+
+
+@pytest.fixture(scope="session")
+def reference(tiny):
+    """transformers' own tokenizer and model over the same folder."""
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    model = AutoModelForSeq2SeqLM.from_pretrained(tiny).eval()
+    return AutoTokenizer.from_pretrained(tiny), model
+
+
+class ServerProcess:
+    """`python -m serving` on a free loopback port, with its log kept."""
+
+    def __init__(self, **env):
+        clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
+        self.started = time.monotonic()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "serving"],
+            cwd=ROOT,
+            env=clean
+            | {"HOST": "127.0.0.1", "PORT": "0", "NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "CUDA_VISIBLE_DEVICES": ""}
+            | {key: str(value) for key, value in env.items()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        self.lines += self.process.stdout
+
+    @property
+    def log(self):
+        return "".join(self.lines)
+
+    @property
+    def url(self):
+        """Where it listens; waits until it says so."""
+        for _ in range(1500):
+            if found := re.search(r"http://127\.0\.0\.1:\d+", self.log):
+                return found[0]
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.01)
+        raise AssertionError(f"the server did not open its port:\n{self.log}")
+
+    def wait_healthy(self):
+        for _ in range(600):
+            if httpx.get(self.url + "/health").status_code == 200:
+                return self
+            time.sleep(0.1)
+        raise AssertionError(f"the server did not become healthy:\n{self.log}")
+
+    def end(self, timeout=40):
+        """Waits for the end of the process; returns its exit status."""
+        status = self.process.wait(timeout)
+        self._reader.join(5)
+        return status
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.end()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def start_server(tiny):
+    """A factory: environment in, running server out; all are ended after the test."""
+    servers = []
+
+    def start(**env):
+        servers.append(ServerProcess(**{"MODEL_DIR": tiny} | env))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def server(tiny):
+    """One healthy server with default settings, for tests that only ask."""
+    server = ServerProcess(MODEL_DIR=tiny).wait_healthy()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def client(server):
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        yield client
