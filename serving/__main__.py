@@ -29,6 +29,7 @@ def main() -> int:
     logging.basicConfig(
         level=config.log_level.upper(), stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # serving.server tells its own life
     return compose(config).run()
 
 

@@ -77,11 +77,11 @@ def load(folder: Path, *, device: str, dtype: str, on_phase: Callable[[str], Non
     number = _dtype(torch, dtype, place)
     on_phase("loading the tokenizer")
     tokenizer = _load_tokenizer(transformers, folder)
-    on_phase(f"loading {_size(weights)} of weights as {number} for {place}")
+    on_phase(f"loading weights, {_size(weights)}, as {number} for {place}")
     started = time.monotonic()
     model = _load_model(transformers, folder, number, weights)
     num_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
-    log.info("%.2f GB of weights in memory after %.1f s", num_bytes / 1e9, time.monotonic() - started)
+    log.info("%s of weights in memory after %.1f s", _amount(num_bytes), time.monotonic() - started)
     if place == "cuda":
         on_phase("moving the weights to the GPU")
         check_fits(num_bytes, torch.cuda.mem_get_info()[0], dtype=str(number))
@@ -113,7 +113,7 @@ def check_fits(num_bytes: int, num_free: int, *, dtype: str) -> None:
     """Refuses weights that would leave no room for the caches on the GPU."""
     if num_bytes > 0.95 * num_free:
         raise CheckpointError(
-            f"the weights need {num_bytes / 1e9:.1f} GB as {dtype} and the GPU has {num_free / 1e9:.1f} GB free; "
+            f"the weights need {_amount(num_bytes)} as {dtype} and the GPU has {_amount(num_free)} free; "
             "set DTYPE=bfloat16, or take a larger GPU"
         )
 
@@ -201,7 +201,11 @@ def _dtype(torch: Any, wanted: str, device: str) -> Any:
 
 
 def _size(files: list[Path]) -> str:
-    return f"{sum(f.stat().st_size for f in files) / 1e9:.2f} GB in {len(files)} file(s)"
+    return f"{_amount(sum(f.stat().st_size for f in files))} in {len(files)} file{'s' if len(files) > 1 else ''}"
+
+
+def _amount(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.1f} MB"
 
 
 def _first_line(error: Exception) -> str:

@@ -6,6 +6,7 @@ Every refusal says what is wrong, the value got, and the value allowed.
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,23 +82,30 @@ def _sampling(body: GenerateBody) -> Sampling | None:
 
 
 def invalid(error: ValidationError, *, known: Sequence[str] = ()) -> InvalidRequest:
-    """Makes one sentence per problem of pydantic's report. `known` are the names to suggest for an unknown one."""
+    """Makes one sentence per problem of pydantic's report. `known` are the names to offer for an unknown one."""
     sentences = dict.fromkeys(_sentence(problem, known) for problem in error.errors(include_url=False))
     return InvalidRequest("; ".join(sentences))
 
 
 def _sentence(problem: Any, known: Sequence[str]) -> str:
     where = _path(problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-        hint = f", did you mean {near[0]}?" if near else f"; known: {', '.join(known)}" if known else ""
-        return f"{where} is not known{hint}"
-    if problem["type"] == "missing":
-        return f"{where} is missing"
-    if problem["type"] == "value_error":
-        return f"{where} {problem['msg'].removeprefix('Value error, ')}, got {show(problem['input'])}"
-    message = problem["msg"].replace("Input should be", "should be").replace("a valid ", "a ")
-    return f"{where} {message[0].lower()}{message[1:]}, got {show(problem['input'])}"
+    got = show(problem["input"])
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{where} is not known, {_offer(str(problem['loc'][-1]), known)}"
+        case "missing":
+            return f"{where} is missing"
+        case "model_type" | "model_attributes_type":
+            return f"{where} should be an object, got {got}"
+    message = problem["msg"].removeprefix("Value error, ").replace("valid ", "")
+    for subject in ("Input ", "String ", "List "):
+        message = message.removeprefix(subject)
+    return f"{where} {message}, got {got}"
+
+
+def _offer(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -106,8 +114,10 @@ def _path(location: tuple[int | str, ...]) -> str:
     for part in location:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part.isidentifier():
+        elif part.isidentifier() and part not in ("str", "list"):
             text += f".{part}" if text else part
+        elif not part.startswith(("constrained-", "list[")):
+            text += f"[{show(part)}]"
     return text or "the body"
 
 
@@ -117,5 +127,5 @@ def show(value: object) -> str:
         return f"an object with {len(value)} keys"
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    text = repr(value)
+    text = json.dumps(value, ensure_ascii=False, default=repr)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -17,8 +17,8 @@ Body = TypeVar("Body", bound=BaseModel)
 Answer = TypeVar("Answer")
 
 
-async def read_json(request: Request, model: type[Body], *, max_bytes: int) -> Body:
-    """The body as `model`; raises the 4xx that says what is wrong with it."""
+async def read_json(request: Request, model: type[Body], *, max_bytes: int, known: Sequence[str]) -> Body:
+    """The body as `model`; raises the 4xx that says what is wrong with it. `known` are the names it may hold."""
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise UnreadableBody(f"the body is encoded as {encoding!r}; send it as it is (content-encoding: identity)")
@@ -30,7 +30,7 @@ async def read_json(request: Request, model: type[Body], *, max_bytes: int) -> B
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise invalid(error) from None
+        raise invalid(error, known=known) from None
 
 
 async def while_connected(request: Request, work: Awaitable[Answer]) -> Answer:

@@ -51,6 +51,9 @@ class PredictRequest(BaseModel):
         return [GenerateBody(**{**shared, **i.model_dump(exclude_unset=True)}) for i in self.instances]
 
 
+_NAMES = (*PredictRequest.model_fields, *GenerateBody.model_fields)
+
+
 class PredictResponse(BaseModel):
     """One prediction per instance, in order."""
 
@@ -83,7 +86,7 @@ class VertexWire:
     async def predict(self, request: Request) -> Response:
         """Answers `{"predictions": […]}`, or with `"stream": true` server-sent events of the text as it grows."""
         self._lifecycle.require_healthy()
-        body = await read_json(request, PredictRequest, max_bytes=self._config.max_body_bytes)
+        body = await read_json(request, PredictRequest, max_bytes=self._config.max_body_bytes, known=_NAMES)
         if len(body.instances) > self._config.max_instances:
             raise InvalidRequest(
                 f"instances: got {len(body.instances)}, at most {self._config.max_instances} are allowed in one request"
