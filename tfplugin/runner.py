@@ -1,0 +1,155 @@
+"""Runs a provider for Terraform: handshake, mutual TLS, an orderly stop, and no life after Terraform's.
+
+Terraform starts the plugin with PLUGIN_* variables, reads one line from its standard output, and
+speaks gRPC over a Unix socket. Keys live for one run and in memory only. A stop request (Ctrl-C) only sets
+a flag: calls in flight heed it and return what they know; the server ends when Terraform says so,
+or when Terraform is gone.
+Source: hashicorp/go-plugin, docs/internals.md and server.go.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import sys
+import tempfile
+import threading
+from concurrent import futures
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+from tf.gen import grpc_controller_pb2 as controller_pb
+from tf.gen import grpc_controller_pb2_grpc as controller_rpc
+from tf.gen import grpc_stdio_pb2_grpc as stdio_rpc
+from tf.gen import tfplugin_pb2_grpc as rpc
+
+from tfplugin.resource import Provider
+from tfplugin.servicer import ProviderServicer
+
+MAGIC_COOKIE = ("TF_PLUGIN_MAGIC_COOKIE", "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2")
+MAX_CALLS = 16
+MAX_MESSAGE_BYTES = 256 << 20
+PARENT_CHECK_S = 1.0
+DRAIN_S = 5.0
+
+
+class NotStartedByTerraform(Exception):
+    """A person started the plugin by hand; the message says what to do instead."""
+
+
+class _Controller(controller_rpc.GRPCControllerServicer):  # type: ignore[misc]  # generated without types
+    """Terraform's goodbye."""
+
+    def __init__(self, ended: threading.Event) -> None:
+        self._ended = ended
+
+    def Shutdown(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802  gRPC's name
+        self._ended.set()
+        return controller_pb.Empty()
+
+
+class _Stdio(stdio_rpc.GRPCStdioServicer):  # type: ignore[misc]  # generated without types
+    """go-plugin asks for a stream of our output; ours goes to stderr, which Terraform logs."""
+
+    def __init__(self, ended: threading.Event) -> None:
+        self._ended = ended
+
+    def StreamStdio(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802  gRPC's name
+        while not self._ended.wait(0.2) and context.is_active():
+            pass
+        return iter(())
+
+
+def serve(provider: Provider) -> None:
+    """Serves until Terraform says goodbye or dies. NotStartedByTerraform when nobody's plugin host started it."""
+    if os.environ.get(MAGIC_COOKIE[0]) != MAGIC_COOKIE[1]:
+        raise NotStartedByTerraform(
+            "This program is a Terraform plugin: Terraform starts it. Install it into a mirror with "
+            "`install --mirror DIR`, and name it in `required_providers`."
+        )
+    ended = threading.Event()
+    servicer = ProviderServicer(provider)
+    size = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.max_send_message_length", MAX_MESSAGE_BYTES)]
+    server = grpc.server(futures.ThreadPoolExecutor(MAX_CALLS), options=size)
+    rpc.add_ProviderServicer_to_server(servicer, server)
+    controller_rpc.add_GRPCControllerServicer_to_server(_Controller(ended), server)
+    stdio_rpc.add_GRPCStdioServicer_to_server(_Stdio(ended), server)
+    certificate, credentials = _credentials()
+    with tempfile.TemporaryDirectory(prefix="tfplugin-") as folder:
+        socket = f"{folder}/plugin.sock"
+        server.add_secure_port(f"unix://{socket}", credentials)
+        server.start()
+        line = ["1", "6", "unix", socket, "grpc", base64.b64encode(certificate).decode().rstrip("=")]
+        print("|".join(line), flush=True)
+        _wait(ended, servicer.stop)
+        server.stop(DRAIN_S).wait(DRAIN_S)
+
+
+def _wait(ended: threading.Event, stop: threading.Event) -> None:
+    """Returns when Terraform said goodbye or is gone; in the latter case calls in flight are stopped too."""
+    parent = os.getppid()
+    _die_with(parent)
+    while not ended.wait(PARENT_CHECK_S):
+        if os.getppid() != parent:
+            stop.set()
+            return
+
+
+def _die_with(parent: int) -> None:
+    """Linux tells us at once when the parent dies; elsewhere the check in `_wait` is enough."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+    import signal
+
+    # The signal comes when the parent *thread* ends, and Terraform starts plugins from threads that Go
+    # may end, so the handler looks whether the process itself is gone.
+    def on_parent_death(*_: object) -> None:
+        if os.getppid() != parent:
+            os._exit(1)
+
+    with contextlib.suppress(ValueError, OSError):  # not the main thread, or no such call here
+        signal.signal(signal.SIGTERM, on_parent_death)
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGTERM)
+    # Ctrl-C in a terminal reaches us too; Terraform tells us what to do about it.
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _credentials() -> tuple[bytes, grpc.ServerCredentials]:
+    """A certificate for this run (DER), and credentials that accept Terraform's own certificate only."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    client = os.environ.get("PLUGIN_CLIENT_CERT", "").encode()
+    credentials = grpc.ssl_server_credentials(
+        [(private, certificate.public_bytes(serialization.Encoding.PEM))],
+        root_certificates=client or None,
+        require_client_auth=bool(client),
+    )
+    return certificate.public_bytes(serialization.Encoding.DER), credentials
