@@ -82,7 +82,8 @@ def serve(provider: Provider) -> None:
         server.add_secure_port(f"unix://{socket}", credentials)
         server.start()
         line = ["1", "6", "unix", socket, "grpc", base64.b64encode(certificate).decode().rstrip("=")]
-        print("|".join(line), flush=True)
+        sys.stdout.write("|".join(line) + "\n")
+        sys.stdout.flush()
         _wait(ended, servicer.stop)
         server.stop(DRAIN_S).wait(DRAIN_S)
 
@@ -111,8 +112,8 @@ def _die_with(parent: int) -> None:
             os._exit(1)
 
     with contextlib.suppress(ValueError, OSError):  # not the main thread, or no such call here
-        signal.signal(signal.SIGTERM, on_parent_death)
-        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGTERM)
+        signal.signal(signal.SIGUSR1, on_parent_death)
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGUSR1)
     # Ctrl-C in a terminal reaches us too; Terraform tells us what to do about it.
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)

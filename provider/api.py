@@ -1,0 +1,187 @@
+"""Google's REST APIs, called with credentials, retries and errors that say what to do.
+
+One `Api` per provider configuration; the session is made when the first call is. Knows hosts and
+HTTP; knows nothing of models, endpoints or builds.
+Source: facts on the wire are Google's discovery documents; retries follow google.rpc guidance
+(429, 500, 502, 503, 504 with back-off; nothing else).
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from tfplugin.resource import PluginError, Stopped
+
+JsonObject = dict[str, Any]
+HOSTS = {
+    "aiplatform": "https://{region}-aiplatform.googleapis.com",
+    "cloudbuild": "https://cloudbuild.googleapis.com",
+    "artifactregistry": "https://artifactregistry.googleapis.com",
+    "storage": "https://storage.googleapis.com",
+}
+SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
+RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
+NOT_STARTED_STATUS = frozenset({429, 503})  # the server says it did nothing: safe for any call
+MAX_TRIES = 6
+FIRST_DELAY_S, MAX_DELAY_S = 0.5, 30.0
+CALL_TIMEOUT_S = 60.0
+
+
+class ApiError(PluginError):
+    """Google refused, or did not answer. status: HTTP status (0 when nothing answered); reason: google.rpc name."""
+
+    def __init__(self, summary: str, detail: str, *, status: int, reason: str, message: str) -> None:
+        super().__init__(summary, detail)
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The provider block, as configured."""
+
+    project: str
+    region: str
+    api_endpoint: str | None = None
+    access_token: str | None = None
+
+
+_CURES = {
+    401: "The credentials have expired or are missing: run `gcloud auth application-default login`.",
+    403: "The identity lacks a permission, or the API is not enabled in the project.",
+}
+
+
+class Api:
+    """Calls with the provider's identity. Thread-safe: Terraform works on many resources at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._session: Any = None
+        self._lock = threading.Lock()
+
+    def host(self, service: str, *, region: str | None = None) -> str:
+        if self.settings.api_endpoint:
+            return self.settings.api_endpoint.rstrip("/")
+        return HOSTS[service].format(region=region or self.settings.region)
+
+    @property
+    def scheme(self) -> str:
+        return "http" if (self.settings.api_endpoint or "").startswith("http://") else "https"
+
+    def get(self, service: str, path: str, *, stop: threading.Event, **options: Any) -> JsonObject:
+        return self.call(service, "GET", path, stop=stop, **options)
+
+    def find(self, service: str, path: str, *, stop: threading.Event, **options: Any) -> JsonObject | None:
+        """GET; None when the resource does not exist. Every other refusal is an error."""
+        try:
+            return self.get(service, path, stop=stop, **options)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def call(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        *,
+        stop: threading.Event,
+        region: str | None = None,
+        params: Mapping[str, str] | None = None,
+        json: JsonObject | None = None,
+        data: Any = None,
+        content_type: str | None = None,
+    ) -> JsonObject:
+        """One call, retried where a retry is safe. Raises ApiError or Stopped."""
+        url = f"{self.host(service, region=region)}/{quote(path.lstrip('/'), safe='/:@%~')}"
+        headers = {"Content-Type": content_type} if content_type else None
+        delay = FIRST_DELAY_S
+        for attempt in range(1, MAX_TRIES + 1):
+            error = self._try(method, url, params=params, json=json, data=data, headers=headers)
+            if not isinstance(error, _Refusal):
+                return error
+            if attempt == MAX_TRIES or not error.may_retry(method):
+                raise error.as_api_error(method, url)
+            pause = error.retry_after_s if error.retry_after_s is not None else delay * random.uniform(0.5, 1.5)  # noqa: S311  jitter
+            if stop.wait(min(pause, MAX_DELAY_S)):
+                raise Stopped
+            delay = min(delay * 2, MAX_DELAY_S)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _try(self, method: str, url: str, **options: Any) -> JsonObject | _Refusal:
+        import requests
+
+        try:
+            answer = self.session().request(method, url, timeout=CALL_TIMEOUT_S, **options)
+        except requests.RequestException as error:
+            return _Refusal(0, "UNAVAILABLE", f"{type(error).__name__}: {error}", None)
+        if answer.ok:
+            return dict(answer.json()) if answer.content else {}
+        return _refusal(answer)
+
+    def session(self) -> Any:
+        with self._lock:
+            if self._session is None:
+                self._session = _session(self.settings)
+            return self._session
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    status: int
+    reason: str
+    message: str
+    retry_after_s: float | None
+
+    def may_retry(self, method: str) -> bool:
+        if self.status in NOT_STARTED_STATUS:
+            return True
+        return method in ("GET", "DELETE") and (self.status == 0 or self.status in RETRIED_STATUS)
+
+    def as_api_error(self, method: str, url: str) -> ApiError:
+        if self.status == 0:
+            summary = "The API cannot be reached"
+        else:
+            summary = f"{self.reason}: {self.message.splitlines()[0] if self.message else 'no message'}"
+        cure = _CURES.get(self.status, "")
+        detail = "\n".join(
+            part for part in (f"{method} {url} answered {self.status or 'nothing'}.", self.message, cure) if part
+        )
+        return ApiError(summary, detail, status=self.status, reason=self.reason, message=self.message)
+
+
+def _refusal(answer: Any) -> _Refusal:
+    try:
+        error = answer.json()["error"]
+        reason, message = str(error.get("status", answer.reason)), str(error.get("message", ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        reason, message = str(answer.reason), answer.text[:500]
+    header = answer.headers.get("Retry-After", "")
+    return _Refusal(answer.status_code, reason, message, float(header) if header.isdigit() else None)
+
+
+def _session(settings: Settings) -> Any:
+    """An authorized session. Imported here: schema and validate calls must not pay for it."""
+    import google.auth
+    from google.auth.exceptions import GoogleAuthError
+    from google.auth.transport.requests import AuthorizedSession
+    from google.oauth2.credentials import Credentials
+
+    if settings.access_token:
+        return AuthorizedSession(Credentials(settings.access_token))
+    try:
+        credentials, _ = google.auth.default(scopes=SCOPES)
+    except GoogleAuthError as error:
+        raise PluginError(
+            "No Google credentials",
+            f"{error}\nRun `gcloud auth application-default login`, or set access_token in the provider block.",
+        ) from error
+    return AuthorizedSession(credentials)

@@ -1,0 +1,121 @@
+"""Waiting for Google's long-running operations: phases told, time-outs explicit, a stop heeded.
+
+Knows how an operation is polled and how it ends; knows nothing of what it does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from provider.api import Api, ApiError, JsonObject
+from provider.progress import Progress, clock
+from tfplugin.resource import PluginError, Stopped
+
+FIRST_POLL_S, SLOWEST_POLL_S = 0.2, 15.0
+REASONS = {
+    1: "CANCELLED",
+    2: "UNKNOWN",
+    3: "INVALID_ARGUMENT",
+    4: "DEADLINE_EXCEEDED",
+    5: "NOT_FOUND",
+    6: "ALREADY_EXISTS",
+    7: "PERMISSION_DENIED",
+    8: "RESOURCE_EXHAUSTED",
+    9: "FAILED_PRECONDITION",
+    10: "ABORTED",
+    13: "INTERNAL",
+    14: "UNAVAILABLE",
+    16: "UNAUTHENTICATED",
+}
+
+
+class OperationFailed(PluginError):
+    """The operation ended with an error. reason: google.rpc name; message: Google's own words."""
+
+    def __init__(self, summary: str, detail: str, *, reason: str, message: str) -> None:
+        super().__init__(summary, detail)
+        self.reason = reason
+        self.message = message
+
+
+class OperationTimedOut(PluginError):
+    """It still runs, but longer than the configured time-out; Google goes on with it."""
+
+
+class Poll:
+    """The pauses of one wait: short at first, then longer, never past the deadline."""
+
+    def __init__(self, timeout_s: float, stop: threading.Event) -> None:
+        self._deadline = time.monotonic() + timeout_s
+        self._delay = FIRST_POLL_S
+        self._stop = stop
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() >= self._deadline
+
+    def pause(self) -> None:
+        """Raises Stopped when Terraform asks to stop."""
+        if self._stop.wait(min(self._delay, max(0.0, self._deadline - time.monotonic()))):
+            raise Stopped
+        self._delay = min(self._delay * 1.3, SLOWEST_POLL_S)
+
+
+def wait(
+    api: Api, operation: JsonObject, *, timeout_s: float, progress: Progress, stop: threading.Event, region: str
+) -> JsonObject:
+    """The operation's response. Raises OperationFailed, OperationTimedOut, ApiError or Stopped."""
+    name = operation["name"]
+    poll = Poll(timeout_s, stop)
+    while not operation.get("done"):
+        stage = operation.get("metadata", {}).get("deploymentStage")
+        if stage:
+            progress.phase(stage)
+        if poll.is_over:
+            raise OperationTimedOut(
+                f"{progress.resource} {progress.identifier} takes longer than {clock(timeout_s)}",
+                f"Google goes on with operation {name} (now in {progress.phase_now or 'its first phase'}). "
+                "Nothing was undone. Raise the time-out in `timeouts`, and apply again.",
+            )
+        poll.pause()
+        operation = api.get("aiplatform", f"/v1/{name}", stop=stop, region=region)
+    if "error" in operation:
+        error = operation["error"]
+        reason = REASONS.get(error.get("code", 2), "UNKNOWN")
+        message = str(error.get("message", ""))
+        raise OperationFailed(
+            f"{progress.resource} {progress.identifier} failed after {clock(progress.elapsed_s)}: "
+            f"{message.splitlines()[0] if message else reason}",
+            f"{reason} in phase {progress.phase_now or 'STARTING'}.\n{message}\nOperation {name}",
+            reason=reason,
+            message=message,
+        )
+    response = operation.get("response", {})
+    return {key: value for key, value in response.items() if key != "@type"}
+
+
+def retry_precondition(
+    api: Api,
+    method: str,
+    path: str,
+    *,
+    stop: threading.Event,
+    region: str,
+    timeout_s: float,
+    json: JsonObject | None = None,
+) -> JsonObject | None:
+    """A call that Google refuses for a while after another one ended (FAILED_PRECONDITION), tried until it is taken.
+
+    None when the resource does not exist: for a delete, that is success.
+    """
+    poll = Poll(timeout_s, stop)
+    while True:
+        try:
+            return api.call("aiplatform", method, path, stop=stop, region=region, json=json)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            if error.reason != "FAILED_PRECONDITION" or poll.is_over:
+                raise
+        poll.pause()
