@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 from pydantic import ValidationError
@@ -83,4 +84,7 @@ def compose(config: ServerConfig) -> Server:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    logging.shutdown()
+    # Not sys.exit: a loader or engine thread may still be inside native code, which an ending interpreter crashes.
+    os._exit(status)

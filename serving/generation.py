@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from serving.dispatch import Dispatcher
 from serving.errors import DeadlineExceeded, NotReady, ServingError
@@ -83,15 +84,20 @@ class Generation:
         )
         self._timer = self._loop.call_later(timeout_s, self._expire)
 
+    @property
+    def is_ended(self) -> bool:
+        return all(sequence.is_ended for sequence in self._sequences)
+
     async def completions(self) -> list[Completion]:
         """One completion per body, in their order; the first error ends all of them and is raised."""
         done: dict[int, Completion] = {}
-        async for index, event in self.events():
-            if isinstance(event, Completion):
-                done[index] = event
+        async with aclosing(self.events()) as events:
+            async for index, event in events:
+                if isinstance(event, Completion):
+                    done[index] = event
         return [done[index] for index in range(len(self._sequences))]
 
-    async def events(self) -> AsyncIterator[tuple[int, Delta | Completion]]:
+    async def events(self) -> AsyncGenerator[tuple[int, Delta | Completion], None]:
         """What happens to the sequences, as (index, event); an error cancels the rest and is raised."""
         num_left = len(self._sequences)
         try:

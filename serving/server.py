@@ -11,6 +11,7 @@ import contextlib
 import logging
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import uvicorn
@@ -58,28 +59,41 @@ class Server:
             )
         )
 
+    @property
+    def address(self) -> str:
+        """Where it listens, such as http://127.0.0.1:7080; empty before it does."""
+        return self._uvicorn.address
+
     def run(self) -> int:
         """Serves until a signal or `fail`; returns the exit status."""
-        asyncio.run(self._serve())
+        try:
+            asyncio.run(self._serve())
+        except SystemExit:  # how uvicorn ends when the port cannot be opened; it has logged why
+            return 1
         if self._failure is not None:
             log.error("ended: %s", self._failure)
-            return 1
-        if not self._uvicorn.started:
             return 1
         log.info("ended")
         return 0
 
     def fail(self, why: str) -> None:
-        """Ends the process with status 1. Safe from any thread."""
+        """Ends the run with status 1. Safe from any thread."""
         if self._failure is None:
             self._failure = why
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the run as SIGTERM does. Safe from any thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop)
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._on_signal, number)
+        if threading.current_thread() is threading.main_thread():  # elsewhere Python hears no signals
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._loop.add_signal_handler(number, self._on_signal, number)
+        if self._failure is not None:  # loading failed before there was a loop to tell
+            return
         await self._uvicorn.serve()
 
     def _on_signal(self, number: int) -> None:
@@ -100,12 +114,16 @@ class Server:
 
 
 class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signal handling, and with a line that says where it listens."""
+
+    address = ""
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        for server in self.servers:
-            for listening in server.sockets:
-                host, port = listening.getsockname()[:2]
-                log.info("listening on http://%s:%d", host, port)
+        for listening in (one for server in self.servers for one in server.sockets):
+            host, port = listening.getsockname()[:2]
+            self.address = f"http://{host}:{port}"
+            log.info("listening on %s", self.address)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -97,7 +97,10 @@ def _sentence(problem: Any, known: Sequence[str]) -> str:
             return f"{where} is missing"
         case "model_type" | "model_attributes_type":
             return f"{where} should be an object, got {got}"
-    message = problem["msg"].removeprefix("Value error, ").replace("valid ", "")
+    message = (
+        problem["msg"].removeprefix("Value error, ").replace("a valid integer", "an integer").replace("valid ", "")
+    )
+    message = message.partition(" after validation")[0]
     for subject in ("Input ", "String ", "List "):
         message = message.removeprefix(subject)
     return f"{where} {message}, got {got}"

@@ -108,7 +108,7 @@ def read_manifest(text: str) -> tuple[str, dict[str, str]]:
 
 
 def pin(source: str) -> Iterator[str]:
-    """The TOML lines of [model.weights] for a source."""
+    """The TOML lines of [model.weights.files] for a source."""
     _check_source(source)
     if "://" not in source:
         folder = Path(source)
@@ -117,10 +117,9 @@ def pin(source: str) -> Iterator[str]:
         names = [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_file()]
         sums = {name: _sha256(folder / name) for name in choose(names)}
     else:
-        source, sums = _pin_hub(source.rstrip("/"))
-    yield f"source = {json.dumps(source)}"
-    yield ""
-    yield "[model.weights.files]"
+        commit, sums = _pin_hub(source.rstrip("/"))
+        if commit != source.rstrip("/"):
+            yield f"# {source} moves with its branch; these are the sums of source = {json.dumps(commit)}"
     yield from (f'{json.dumps(name)} = "sha256:{digest}"' for name, digest in sorted(sums.items()))
 
 

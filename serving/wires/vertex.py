@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.types import Receive, Scope, Send
 
 from serving.config import ServerConfig
-from serving.errors import InvalidRequest, ServingError
+from serving.errors import ClientGone, InvalidRequest, ServingError
 from serving.generation import Generation, Generator
 from serving.lifecycle import Lifecycle
 from serving.request import GenerateBody, Parameters
@@ -40,7 +42,7 @@ Instance = Annotated[GenerateBody, BeforeValidator(_as_object)]
 class PredictRequest(BaseModel):
     """A prediction request. Parameters of an instance win over the shared ones."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     instances: list[Instance] = Field(min_length=1)
     parameters: Parameters = Parameters()
@@ -93,24 +95,42 @@ class VertexWire:
             )
         generation = await self._generator.submit(body.bodies(), is_streaming=body.stream)
         if body.stream:
-            return StreamingResponse(_server_sent(request, generation), media_type="text/event-stream")
+            return _EventStream(request, generation)
         predictions: list[Any] = [c.text for c in await while_connected(request, generation.completions())]
         if self._config.legacy_nesting:
             predictions = [predictions]
         return JSONResponse({"predictions": predictions})
 
 
-async def _server_sent(request: Request, generation: Generation) -> AsyncIterator[str]:
+class _EventStream(StreamingResponse):
     """Deltas `{"index", "text"}`, one `{"index", "finish_reason", "num_tokens"}` per instance, then `[DONE]`."""
-    try:
-        async for index, event in generation.events():
-            yield f"data: {json.dumps({'index': index} | _event(event), ensure_ascii=False)}\n\n"
-    except ServingError as error:
-        # the status line is long gone: the error is the last event
-        request.state.outcome = error.reason
-        yield f"event: error\ndata: {json.dumps(error.body(), ensure_ascii=False)}\n\n"
-        return
-    yield "data: [DONE]\n\n"
+
+    def __init__(self, request: Request, generation: Generation) -> None:
+        super().__init__(self._lines(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        self._state = request.state
+        self._generation = generation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            # the client may leave before the first line is asked for
+            if not self._generation.is_ended:
+                gone = ClientGone("the client closed the connection before the stream had ended")
+                self._state.outcome = gone.reason
+                self._generation.cancel(gone)
+
+    async def _lines(self) -> AsyncIterator[str]:
+        try:
+            async with aclosing(self._generation.events()) as events:
+                async for index, event in events:
+                    yield f"data: {json.dumps({'index': index} | _event(event), ensure_ascii=False)}\n\n"
+        except ServingError as error:
+            # the status line is long gone: the error is the last event
+            self._state.outcome = error.reason
+            yield f"event: error\ndata: {json.dumps(error.body(), ensure_ascii=False)}\n\n"
+            return
+        yield "data: [DONE]\n\n"
 
 
 def _event(event: Delta | Completion) -> dict[str, Any]:

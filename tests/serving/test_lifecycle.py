@@ -1,0 +1,149 @@
+"""The life of the process: `python -m serving` as a platform starts, probes and stops it."""
+
+import json
+import shutil
+import signal
+import socket
+import threading
+import time
+
+import httpx
+import pytest
+
+from tests.serving.conftest import ServerProcess
+
+LONG = {"instances": ["Anna asks Ben"], "parameters": {"max_new_tokens": 1200}}
+SLOW = {"MAX_NEW_TOKENS": 4096}
+
+
+def later(call):
+    """Runs `call` in a thread; returns a function that waits for its result."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(call()))
+    thread.start()
+
+    def wait():
+        thread.join(60)
+        return results[0]
+
+    return wait
+
+
+def wait_until(is_true, timeout_s=20):
+    end = time.monotonic() + timeout_s
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def running(url):
+    lines = httpx.get(url + "/metrics").text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("serving_sequences_running "))
+
+
+def test_port_opens_before_the_weights_load_and_health_tells_the_phases(start_server):
+    server = start_server()
+    url = server.url
+    opened_s = time.monotonic() - server.started
+    loading = httpx.get(url + "/health")
+    early = httpx.post(url + "/predict", json={"instances": ["Anna"]})
+    bodies = []
+    while (reply := httpx.get(url + "/health")).status_code == 503:
+        bodies.append(reply.json())
+        time.sleep(0.02)
+
+    # 0.8 s on two idle cores; the import of torch alone would be 1.6 s, and loading 3 s more
+    assert opened_s < 3
+    assert loading.status_code == 503
+    assert loading.json()["status"] == "loading"
+    assert (early.status_code, early.headers["retry-after"]) == (503, "5")
+    assert early.json()["error"]["message"].startswith("the server is loading: ")
+    assert len({body["phase"] for body in bodies}) >= 2
+    assert sorted(body["elapsed_s"] for body in bodies) == [body["elapsed_s"] for body in bodies]
+    assert (reply.status_code, reply.json()) == (200, {"status": "healthy"})
+    assert "warming up" in server.log
+
+
+def test_sigterm_finishes_what_runs_refuses_what_comes_and_exits_with_zero(start_server):
+    server = start_server(**SLOW).wait_healthy()
+    answer = later(lambda: httpx.post(server.url + "/predict", json=LONG, timeout=60))
+    wait_until(lambda: running(server.url) == 1)
+
+    server.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "no new requests" in server.log)
+    time.sleep(0.3)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(server.url + "/health")
+
+    assert answer().status_code == 200
+    assert server.end() == 0
+
+
+def test_after_the_grace_period_accepted_requests_get_their_503_and_the_exit_is_still_zero(start_server):
+    server = start_server(**SLOW, SHUTDOWN_GRACE_S="0.3", MAX_BATCH_SIZE=1).wait_healthy()
+    body = LONG | {"parameters": {"max_new_tokens": 4096}}
+    answers = [later(lambda: httpx.post(server.url + "/predict", json=body, timeout=60)) for _ in range(3)]
+    wait_until(lambda: running(server.url) == 1)
+    wait_until(lambda: "serving_sequences_waiting 2" in httpx.get(server.url + "/metrics").text)
+
+    server.process.send_signal(signal.SIGTERM)
+
+    assert [answer().status_code for answer in answers] == [503, 503, 503]
+    assert server.end() == 0
+
+
+def test_sigterm_while_loading_ends_at_once_with_zero(start_server):
+    server = start_server()
+    url = server.url
+    assert httpx.get(url + "/health").status_code == 503
+
+    server.process.send_signal(signal.SIGTERM)
+
+    assert server.end(timeout=10) == 0
+
+
+@pytest.mark.parametrize(
+    ("env", "status", "sentence"),
+    [
+        ({"MODEL_DIR": "nowhere"}, 1, "loading failed: MODEL_DIR 'nowhere' is not a folder"),
+        ({"AIP_HEALTH_ROUTE": "/health"}, 2, "AIP_PREDICT_ROUTE is not set though its sibling is"),
+    ],
+)
+def test_what_can_never_serve_ends_with_a_sentence_and_a_status(start_server, env, status, sentence):
+    server = start_server(**env)
+
+    assert server.end(timeout=20) == status
+    assert sentence in server.log
+    assert "Traceback" not in server.log
+
+
+def test_a_port_in_use_ends_the_process_with_a_sentence(start_server):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = start_server(PORT=taken.getsockname()[1])
+
+        assert server.end(timeout=20) == 1
+        assert "address already in use" in server.log
+
+
+def test_a_model_that_does_not_give_its_golden_answers_never_becomes_healthy(tiny, tmp_path):
+    folder = tmp_path / "changed"
+    shutil.copytree(tiny, folder)
+    (folder / "golden.json").write_text(json.dumps([{"prompt": "Anna asks", "output": "not this"}]))
+    server = ServerProcess(MODEL_DIR=folder)
+    try:
+        assert server.end(timeout=60) == 1
+        assert "golden.json expects 'not this' and the engine gives" in server.log
+    finally:
+        server.close()
+
+
+def test_the_log_holds_no_prompt_text(start_server):
+    server = start_server().wait_healthy()
+    httpx.post(server.url + "/predict", json={"instances": ["secretword"]}, timeout=60)
+    httpx.post(server.url + "/predict", json={"instances": ["secretword"], "parameters": {"top_k": -1}})
+    server.process.terminate()
+    server.end()
+
+    assert "POST /predict -> 200 ok" in server.log
+    assert "POST /predict -> 422 invalid_request" in server.log
+    assert "secretword" not in server.log

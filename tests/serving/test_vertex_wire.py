@@ -1,0 +1,242 @@
+"""The Vertex AI wire of a real server process, over loopback."""
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "contract" / "predict.json").read_text())
+
+
+def predict(client, instances, **parameters):
+    reply = client.post("/predict", json={"instances": instances, "parameters": parameters})
+    assert reply.status_code == 200, reply.text
+    return reply.json()["predictions"]
+
+
+@pytest.mark.parametrize("case", GOLDEN["answers"], ids=lambda case: case["name"])
+def test_golden_requests_get_golden_shapes(client, case):
+    reply = client.post("/predict", json=case["request"])
+
+    assert reply.status_code == 200, reply.text
+    assert reply.json().keys() == case["response"].keys()
+    assert [type(p) for p in reply.json()["predictions"]] == [str for _ in case["response"]["predictions"]]
+
+
+@pytest.mark.parametrize("case", GOLDEN["refusals"], ids=lambda case: case["name"])
+def test_golden_refusals_are_word_for_word(client, case):
+    reply = client.post("/predict", json=case["request"])
+
+    assert (reply.status_code, reply.json()) == (case["status"], case["response"])
+
+
+def test_a_text_a_list_of_one_and_an_object_mean_the_same(client):
+    first, *others = predict(client, ["Who is Anna?", ["Who is Anna?"], {"prompt": "Who is Anna?"}], max_new_tokens=12)
+
+    assert others == [first, first]
+
+
+def test_predictions_come_in_the_order_of_the_instances(client):
+    prompts = ["Anna asks Ben", "Tom: when is the meeting?", "Translate to German", "Mia: at ten"]
+    alone = [predict(client, [prompt], max_new_tokens=12)[0] for prompt in prompts]
+
+    assert predict(client, prompts, max_new_tokens=12) == alone
+    assert len(set(alone)) > 1
+
+
+def test_an_instances_own_parameters_win_over_the_shared_ones(client):
+    short, long = predict(client, [{"prompt": "Anna asks", "max_new_tokens": 2}, "Anna asks"], max_new_tokens=12)
+
+    assert len(short) < len(long)
+    assert long.startswith(short)
+
+
+BAD = [
+    ([], "the body should be an object, got a list of 0"),
+    ("text", 'the body should be an object, got "text"'),
+    ({}, "instances is missing"),
+    ({"instances": "text"}, 'instances should be a list, got "text"'),
+    ({"instances": None}, "instances should be a list, got null"),
+    ({"instances": [3]}, 'instances[0] should be "text", ["text"] or {"prompt": "text"}, got 3'),
+    ({"instances": [[]]}, "instances[0] should be"),
+    ({"instances": [["a", "b"]]}, "instances[0] should be"),
+    ({"instances": ["a", {}]}, "instances[1].prompt is missing"),
+    ({"instances": [{"prompt": 3}]}, "instances[0].prompt should be a string, got 3"),
+    ({"instances": [""]}, "instances[0].prompt should have at least 1 character"),
+    ({"instances": ["a"] * 33}, "instances: got 33, at most 32 are allowed"),
+    ({"instances": ["a"], "paramters": {}}, "paramters is not known, did you mean parameters?"),
+    ({"instances": ["a"], "parameters": []}, "parameters should be an object, got a list of 0"),
+    ({"instances": ["a"], "parameters": {"beams": 4}}, "parameters.beams is not known, known are instances"),
+    ({"instances": ["a"], "stream": "yes"}, "stream should be"),
+    ({"instances": [{"prompt": "a", "top_p": 0}]}, "instances[0].top_p should be greater than 0, got 0"),
+]
+BAD_PARAMETERS = [
+    ("max_new_tokens", 0, "greater than or equal to 1, got 0"),
+    ("max_new_tokens", 513, "max_new_tokens must be at most 512, got 513"),
+    ("max_new_tokens", "5", 'should be an integer, got "5"'),
+    ("max_new_tokens", 1.5, "should be an integer, got 1.5"),
+    ("max_new_tokens", True, "should be an integer, got true"),
+    ("temperature", -0.1, "greater than or equal to 0, got -0.1"),
+    ("temperature", 5.1, "less than or equal to 5, got 5.1"),
+    ("top_k", -1, "greater than or equal to 0, got -1"),
+    ("top_k", 1001, "less than or equal to 1000, got 1001"),
+    ("top_p", 1.1, "less than or equal to 1, got 1.1"),
+    ("repetition_penalty", 0, "greater than 0, got 0"),
+    ("repetition_penalty", 11, "less than or equal to 10, got 11"),
+    ("seed", -1, "greater than or equal to 0, got -1"),
+    ("seed", 2**63, "got 9223372036854775808"),
+    ("do_sample", "no", 'do_sample should be a boolean, got "no"'),
+    ("stop", "", "stop should have at least 1 character"),
+    ("stop", [""], "stop[0] should have at least 1 character"),
+    ("stop", ["a"] * 5, "at most 4 items"),
+    ("stop", "x" * 101, "at most 100 characters"),
+    ("stop", 5, "parameters.stop should be"),
+]
+
+
+@pytest.mark.parametrize(("body", "sentence"), BAD)
+def test_a_bad_body_is_refused_with_what_the_value_and_what_is_allowed(client, body, sentence):
+    reply = client.post("/predict", json=body)
+
+    assert reply.status_code == 422
+    assert sentence in reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), BAD_PARAMETERS)
+def test_a_parameter_outside_its_limits_is_refused_by_name(client, name, value, sentence):
+    reply = client.post("/predict", json={"instances": ["a"], "parameters": {name: value}})
+
+    assert reply.status_code == 422
+    assert name in reply.json()["error"]["message"]
+    assert sentence in reply.json()["error"]["message"]
+
+
+def test_every_problem_of_a_body_is_named_at_once(client):
+    reply = client.post("/predict", json={"instances": [3, {"prompt": "a", "top_k": -1}]})
+
+    assert reply.json()["error"]["message"].count("; ") == 1
+
+
+def test_temperature_zero_contradicts_sampling(client):
+    reply = client.post("/predict", json={"instances": ["a"], "parameters": {"do_sample": True, "temperature": 0}})
+
+    assert reply.status_code == 422
+    assert "do_sample is true but temperature is 0" in reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"instances": ["a"], "parameters": {"temperature": NaN}}',
+        b'{"instances": ["a"], "parameters": {"temperature": Infinity}}',
+        b'{"instances": ["\\ud800"]}',
+        b"[" * 100_000,
+    ],
+    ids=["empty", "cut", "binary", "nan", "infinity", "lone surrogate", "deep"],
+)
+def test_what_is_not_json_is_refused_with_400(client, raw):
+    reply = client.post("/predict", content=raw)
+
+    assert reply.status_code == 400
+    assert reply.json()["error"]["message"].startswith("the body is not JSON: ")
+
+
+def test_a_body_above_ten_megabytes_is_refused_with_413_declared_or_not(client):
+    raw = b'{"instances": ["' + b"a" * 10_000_000 + b'"]}'
+    declared = client.post("/predict", content=raw)
+    chunked = client.post("/predict", content=iter([raw]))
+
+    assert (declared.status_code, chunked.status_code) == (413, 413)
+    assert "at most 10000000 are allowed" in declared.json()["error"]["message"]
+
+
+def test_a_compressed_body_is_refused_before_it_is_undone(client):
+    reply = client.post("/predict", content=b"\x1f\x8b", headers={"content-encoding": "gzip"})
+
+    assert reply.status_code == 415
+
+
+def test_a_prompt_that_is_too_long_is_refused_with_its_length_and_the_limit(client):
+    tokens = client.post("/predict", json={"instances": ["Anna " * 1500]})
+    chars = client.post("/predict", json={"instances": ["x" * 40_000]})
+
+    assert (tokens.status_code, chars.status_code) == (422, 422)
+    assert "tokens; at most 1024 are allowed" in tokens.json()["error"]["message"]
+    assert "the prompt has 40000 characters; at most 1024 tokens" in chars.json()["error"]["message"]
+
+
+def test_a_prompt_that_is_too_long_is_cut_when_that_is_asked(client):
+    assert predict(client, ["Anna " * 9000], truncate=True, max_new_tokens=4)
+
+
+def test_unknown_paths_and_methods_get_the_same_error_shape(client):
+    assert client.get("/nowhere").json()["error"]["code"] == 404
+    assert client.get("/predict").json()["error"]["code"] == 405
+
+
+def test_the_api_page_describes_the_request_and_every_refusal(client):
+    assert client.get("/docs").status_code == 200
+    route = client.get("/openapi.json").json()["paths"]["/predict"]["post"]
+    schema = route["requestBody"]["content"]["application/json"]["schema"]
+
+    assert set(route["responses"]) == {"200", "400", "413", "422", "429", "500", "503", "504"}
+    assert schema["properties"]["parameters"]["properties"]["temperature"]["description"]
+    assert "$ref" not in json.dumps(schema)
+
+
+def test_metrics_say_what_was_received_and_how_it_ended(client):
+    def read():
+        lines = client.get("/metrics").text.splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
+    before = read()
+    predict(client, ["a", "b"], max_new_tokens=3)
+    client.post("/predict", content=b"{")
+    after = read()
+    grown = {name: after[name] - before.get(name, 0) for name in after}
+
+    assert grown["serving_requests_received_total"] == 2
+    assert grown['serving_requests_finished_total{outcome="ok"}'] == 1
+    assert grown['serving_requests_finished_total{outcome="malformed_body"}'] == 1
+    assert 2 <= grown["serving_generated_tokens_total"] <= 6
+    assert grown["serving_request_seconds_count"] == 2
+    assert (after["serving_ready"], after["serving_requests_running"]) == (1, 0)
+
+
+def read_stream(reply):
+    events = reply.text.strip().split("\n\n")
+    assert events[-1] == "data: [DONE]"
+    return [json.loads(event.removeprefix("data: ")) for event in events[:-1]]
+
+
+def test_a_stream_gives_each_instance_its_text_in_pieces_and_one_end(client):
+    prompts = ["Anna asks Ben", "Tom: when is the meeting?"]
+    whole = predict(client, prompts, max_new_tokens=12)
+    reply = client.post("/predict", json={"instances": prompts, "parameters": {"max_new_tokens": 12}, "stream": True})
+    events = read_stream(reply)
+
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    for index, text in enumerate(whole):
+        mine = [event for event in events if event["index"] == index]
+        assert "".join(event.get("text", "") for event in mine) == text
+        assert len(mine) > 2
+        assert [event for event in mine if "finish_reason" in event] == mine[-1:]
+
+
+def test_a_stream_that_cannot_start_is_an_ordinary_error(client):
+    reply = client.post("/predict", json={"instances": ["a"], "parameters": {"top_k": -1}, "stream": True})
+
+    assert reply.status_code == 422
+
+
+def test_the_first_demos_nested_answer_is_one_setting_away(serve):
+    url = serve(legacy_nesting=True).url
+
+    predictions = httpx.post(url + "/predict", json={"instances": ["Anna", "Ben"]}, timeout=60).json()["predictions"]
+
+    assert len(predictions) == 1
+    assert [type(text) for text in predictions[0]] == [str, str]
