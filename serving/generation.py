@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from serving.dispatch import Dispatcher
-from serving.errors import DeadlineExceeded, NotReady, ServingError
+from serving.errors import ClientGone, DeadlineExceeded, NotReady, ServingError
 from serving.lifecycle import Lifecycle
 from serving.metrics import ServerMetrics
 from serving.request import GenerateBody, ValidRequest
@@ -84,10 +84,6 @@ class Generation:
         )
         self._timer = self._loop.call_later(timeout_s, self._expire)
 
-    @property
-    def is_ended(self) -> bool:
-        return all(sequence.is_ended for sequence in self._sequences)
-
     async def completions(self) -> list[Completion]:
         """One completion per body, in their order; the first error ends all of them and is raised."""
         done: dict[int, Completion] = {}
@@ -113,7 +109,7 @@ class Generation:
         finally:
             self._timer.cancel()
             if num_left:
-                self.cancel(late(0))
+                self.cancel(ClientGone("nobody waits for the rest of this request"))
 
     def cancel(self, error: ServingError) -> None:
         """Ends what has not ended. Safe to call again, and after the end."""

@@ -109,13 +109,14 @@ class _EventStream(StreamingResponse):
         super().__init__(self._lines(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
         self._state = request.state
         self._generation = generation
+        self._is_told = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            # the client may leave before the first line is asked for
-            if not self._generation.is_ended:
+            # here, not in _lines: the client may leave before the first line is asked for
+            if not self._is_told:
                 gone = ClientGone("the client closed the connection before the stream had ended")
                 self._state.outcome = gone.reason
                 self._generation.cancel(gone)
@@ -128,8 +129,10 @@ class _EventStream(StreamingResponse):
         except ServingError as error:
             # the status line is long gone: the error is the last event
             self._state.outcome = error.reason
+            self._is_told = True
             yield f"event: error\ndata: {json.dumps(error.body(), ensure_ascii=False)}\n\n"
             return
+        self._is_told = True
         yield "data: [DONE]\n\n"
 
 
