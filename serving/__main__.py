@@ -9,7 +9,7 @@ import sys
 from pydantic import ValidationError
 
 from serving.app import create_app
-from serving.config import ServerConfig, explain
+from serving.config import ServerConfig, describe, explain
 from serving.dispatch import Dispatcher
 from serving.errors import NotReady
 from serving.generation import Generator
@@ -22,6 +22,9 @@ from serving.validation import Limits
 
 
 def main() -> int:
+    if len(sys.argv) > 1:
+        print(describe(), file=sys.stdout if sys.argv[1:] == ["--help"] else sys.stderr)
+        return 0 if sys.argv[1:] == ["--help"] else 2
     try:
         config = ServerConfig()
     except ValidationError as error:

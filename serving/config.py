@@ -165,3 +165,14 @@ def explain(error: ValidationError) -> list[str]:
             continue
         lines.append(f"{problem['loc'][0]}: {message}, got {problem['input']!r}")
     return lines
+
+
+def describe() -> str:
+    """Every setting with its variable, default and meaning, for `--help`."""
+    lines = ["python -m serving: answers predictions of the model in MODEL_DIR. Settings are environment variables:"]
+    for field in ServerConfig.model_fields.values():
+        alias = field.validation_alias
+        names = " or ".join(map(str, alias.choices)) if isinstance(alias, AliasChoices) else str(alias)
+        default = "unset" if field.default in (None, "") else field.default
+        lines += ["", f"{names} (default: {default})", f"    {field.description}"]
+    return "\n".join(lines)

@@ -57,8 +57,8 @@ class Lifecycle:
 
     def _become(self, status: Status, phase: str) -> None:
         with self._lock:
-            # a draining or failed server stays so, even when its loader ends after SIGTERM
-            if self._status in ("failed", "draining") and status == "healthy":
+            # failed is final, and a draining server stays so even when its loader ends after SIGTERM
+            if self._status == "failed" or (self._status == "draining" and status == "healthy"):
                 return
             self._status, self._phase = status, phase
         log.info("%s: %s (%.1f s since the start)", status, phase, self._elapsed_s())

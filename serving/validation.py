@@ -20,6 +20,8 @@ from serving.text import Tokenizer
 # No known tokenizer averages more over real text; beyond it the text is refused unread, so that a prompt of
 # megabytes costs no tokenizer time.
 MAX_CHARS_PER_TOKEN = 32
+MAX_PROBLEMS = 10
+MAX_SHOWN_CHARS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,10 @@ def _sampling(body: GenerateBody) -> Sampling | None:
 
 def invalid(error: ValidationError, *, known: Sequence[str] = ()) -> InvalidRequest:
     """Makes one sentence per problem of pydantic's report. `known` are the names to offer for an unknown one."""
-    sentences = dict.fromkeys(_sentence(problem, known) for problem in error.errors(include_url=False))
+    problems = error.errors(include_url=False)
+    sentences = list(dict.fromkeys(_sentence(problem, known) for problem in problems[:MAX_PROBLEMS]))
+    if len(problems) > MAX_PROBLEMS:
+        sentences.append(f"and {len(problems) - MAX_PROBLEMS} more")
     return InvalidRequest("; ".join(sentences))
 
 
@@ -118,7 +123,8 @@ def _path(location: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         elif part.isidentifier() and part not in ("str", "list"):
-            text += f".{part}" if text else part
+            name = part[:MAX_SHOWN_CHARS]
+            text += f".{name}" if text else name
         elif not part.startswith(("constrained-", "list[")):
             text += f"[{show(part)}]"
     return text or "the body"
@@ -131,4 +137,4 @@ def show(value: object) -> str:
     if isinstance(value, list):
         return f"a list of {len(value)}"
     text = json.dumps(value, ensure_ascii=False, default=repr)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "…"

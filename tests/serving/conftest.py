@@ -156,8 +156,8 @@ class ServerThread:
 
         self.server = compose(ServerConfig(host="127.0.0.1", port=0, num_threads=1, **settings))
         self.status = None
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
 
     def _run(self):
         self.status = self.server.run()
@@ -179,7 +179,7 @@ class ServerThread:
 
     def close(self):
         self.server.stop()
-        self._thread.join(40)
+        self.thread.join(40)
 
 
 @pytest.fixture

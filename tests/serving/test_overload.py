@@ -136,3 +136,20 @@ def test_forty_concurrent_requests_each_get_their_own_answer(serve):
 
     assert len(got) == 40
     assert {prompt: got[prompt] for prompt in alone} == alone
+
+
+def test_an_engine_that_stays_broken_ends_the_process_with_one_so_that_it_is_started_anew(serve, monkeypatch):
+    from serving.engine_transformers import TransformersEngine
+
+    server = serve()
+    thread = server.thread
+
+    def broken(self, running):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(TransformersEngine, "step", broken)
+    reply = httpx.post(server.url + "/predict", json=SMALL, timeout=60)
+    thread.join(20)
+
+    assert (reply.status_code, reply.json()["error"]["reason"]) == (500, "engine_failed")
+    assert server.status == 1
