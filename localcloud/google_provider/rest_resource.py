@@ -16,6 +16,7 @@ from localcloud.google_provider.document import Json, from_api, settle, to_api
 from localcloud.google_provider.mapping import RestMapping
 from localcloud.google_provider.rest import Api, ApiFailure, OperationFailed, OperationTimeout, Unreachable, quoted
 from localcloud.google_provider.settings import Settings
+from localcloud.google_provider.suppression import suppress
 from tfplugin.planning import only_computed
 from tfplugin.resource import Context, PluginError, Problem, Stopped
 from tfplugin.values import UNKNOWN, State, is_known, known_or_null
@@ -45,6 +46,8 @@ class RestResource:
 
     def plan(self, context: Context, prior: State | None, planned: State, config: State) -> State:
         self._plan_place(prior, planned, config)
+        if prior is not None:
+            planned = suppress(self.schema.body, self.mapping.same, prior, planned)
         if self.mapping.has_labels:
             labels.plan_labels(self._settings(), prior, planned)
         if self.mapping.has_annotations:

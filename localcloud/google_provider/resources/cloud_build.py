@@ -7,7 +7,7 @@ resource_cloudbuildv2_connection.go and resource_cloudbuildv2_repository.go, 6.5
 from __future__ import annotations
 
 from localcloud.google_provider.document import Json
-from localcloud.google_provider.mapping import RestMapping
+from localcloud.google_provider.mapping import RestMapping, same_last_segment
 from localcloud.google_provider.rest_resource import RestResource
 from tfplugin.resource import Context
 from tfplugin.values import UNKNOWN, State
@@ -110,6 +110,7 @@ REPOSITORY = RestMapping(
         {"annotations", "effective_annotations", "location", "name", "parent_connection", "project", "remote_uri"}
     ),
     in_url=frozenset({"location", "name", "parent_connection"}),
+    same={"parent_connection": same_last_segment},
     has_annotations=True,
 )
 

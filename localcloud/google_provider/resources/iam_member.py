@@ -13,8 +13,10 @@ from typing import Any
 
 from localcloud.google_provider.catalog import Catalog
 from localcloud.google_provider.document import Json
+from localcloud.google_provider.mapping import same_last_segment
 from localcloud.google_provider.rest import Api, ApiFailure, Unreachable, quoted
 from localcloud.google_provider.settings import Settings
+from localcloud.google_provider.suppression import suppress
 from tfplugin.resource import Context, PluginError, Problem
 from tfplugin.values import UNKNOWN, State
 
@@ -92,6 +94,7 @@ class IamMember:
         places = {"project", "location"} & set(catalog.document["resources"][mapping.type_name]["attributes"])
         replace = frozenset({mapping.parent, "role", "member", "condition", *places})
         self.schema = catalog.resource(mapping.type_name, defaults={}, replace=replace)
+        self._same = {mapping.parent: same_last_segment}
         self._settings = settings
 
     def validate(self, config: State) -> Sequence[Problem]:
@@ -107,7 +110,7 @@ class IamMember:
         for name, value in self._place(planned).items():
             if planned.get(name) is UNKNOWN and value:
                 planned[name] = value
-        return planned
+        return planned if prior is None else suppress(self.schema.body, self._same, prior, planned)
 
     def _place(self, state: State) -> dict[str, str]:
         """Project and location from the parent's full name, else from the provider."""

@@ -36,7 +36,6 @@ class ServiceAccount(RestResource):
         if planned["email"] is UNKNOWN and isinstance(account, str) and isinstance(project, str):
             planned["email"] = _email(account, project)
             planned["member"] = f"serviceAccount:{planned['email']}"
-            planned["id"] = planned["name"] = f"projects/{project}/serviceAccounts/{planned['email']}"
         return planned
 
     def _insert(self, context: Context, state: State) -> Json:

@@ -23,7 +23,6 @@ BUCKET = RestMapping(
     self_link="b/{name}",
     identity="{name}",
     imports=("{project}/{name}", "{name}"),
-    id_query="project={project}",
     update="mask",
     replace=frozenset(
         {
@@ -80,7 +79,7 @@ class Bucket(RestResource):
         return document
 
     def _insert(self, context: Context, state: State) -> Json:
-        path = self._url("b?project={project}", state)
+        path = "b?" + self._url("project={project}", state)
         if state.get("enable_object_retention"):
             path += "&enableObjectRetention=true"
         return self._api().call(context, "POST", path, self._body(state))
