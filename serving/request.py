@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 MAX_STOPS = 4
 MAX_STOP_CHARS = 100
@@ -28,6 +28,11 @@ class Parameters(BaseModel):
     """How to generate. Every default is greedy decoding: the same prompt gives the same answer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: object) -> object:
+        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
 
     max_new_tokens: Whole | None = Field(
         default=None, ge=1, description="most tokens to generate; the server's DEFAULT_NEW_TOKENS when absent"

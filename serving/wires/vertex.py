@@ -45,11 +45,11 @@ class PredictRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     instances: list[Instance] = Field(min_length=1)
-    parameters: Parameters = Parameters()
+    parameters: Parameters | None = None  # Google's own client sends null when it is given none
     stream: bool = Field(default=False, description="answer with server-sent events; for streamRawPredict")
 
     def bodies(self) -> list[GenerateBody]:
-        shared = self.parameters.model_dump(exclude_unset=True)
+        shared = self.parameters.model_dump(exclude_unset=True) if self.parameters else {}
         return [GenerateBody(**{**shared, **i.model_dump(exclude_unset=True)}) for i in self.instances]
 
 

@@ -62,6 +62,7 @@ BAD = [
     ({"instances": [[]]}, "instances[0] should be"),
     ({"instances": [["a", "b"]]}, "instances[0] should be"),
     ({"instances": ["a", {}]}, "instances[1].prompt is missing"),
+    ({"instances": [{"prompt": None}]}, "instances[0].prompt is missing"),
     ({"instances": [{"prompt": 3}]}, "instances[0].prompt should be a string, got 3"),
     ({"instances": [""]}, "instances[0].prompt should have at least 1 character"),
     ({"instances": ["a"] * 33}, "instances: got 33, at most 32 are allowed"),
