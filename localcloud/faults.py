@@ -1,101 +1,186 @@
-"""Failures on demand: requests that are refused, delayed or dropped, operations that fail or never end.
+"""Faults on demand: what shall go wrong, where, and how often. For tests and for rehearsals.
 
-A fault matches requests (method, path) or operations (kind of work), takes effect a number of times,
-and is gone. Knows nothing of what it disturbs.
+A fault matches requests (method, path), stages of operations (kind of work, stage) or containers
+(process name). Knows which fault is due; those who ask do the harm.
 """
 
 from __future__ import annotations
 
 import re
 import threading
+import uuid
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from localcloud.errors import CODES, ApiError
-from localcloud.operations import Handler, RunningOperation
-from localcloud.store import Document
+
+# Google's own words for the failures that users meet most.
+PRESETS: dict[str, tuple[str, str]] = {
+    "quota": (
+        "RESOURCE_EXHAUSTED",
+        "The following quotas are exceeded: CustomModelServingA100GPUsPerProjectPerRegion",
+    ),
+    "stockout": (
+        "RESOURCE_EXHAUSTED",
+        "Machine type temporarily unavailable, please deploy with a different machine type or retry. "
+        "There are not enough resources in the region (stockout).",
+    ),
+    "never_ready": ("FAILED_PRECONDITION", "Model server never became ready."),
+    "exited": ("FAILED_PRECONDITION", "Model server exited unexpectedly."),
+    "unavailable": ("UNAVAILABLE", "The service is currently unavailable."),
+    "too_many_requests": ("RESOURCE_EXHAUSTED", "Quota exceeded for requests per minute per region."),
+    "internal": ("INTERNAL", "Internal error encountered."),
+    "permission": ("PERMISSION_DENIED", "The caller does not have permission."),
+}
 
 
-class Fault(BaseModel):
-    """One fault, as posted to /localcloud/faults.
-
-    method, path: of the requests it meets (path is a regular expression, searched in the path).
-    operation: kind of work it meets instead (`deployModel`, `uploadModel`, `build`…).
-    """
-
+class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Match(_Strict):
+    """Where it strikes: requests (method and/or path), operations, or containers. Patterns are searched for."""
 
     method: str | None = None
     path: str | None = None
-    operation: str | None = None
-    times: int = Field(1, ge=1)
-    effect: Literal["refuse", "drop", "delay", "fail", "hold"]
-    status: str = "UNAVAILABLE"
-    message: str = "A fault was asked for."
-    retry_after_s: int | None = None
-    seconds: float = Field(1.0, ge=0)
+    operation: str | None = None  # kind of work, e.g. "deployModel"
+    stage: str | None = None  # of that operation; None: its first
+    container: str | None = None  # process name
 
-    @field_validator("status")
+    @field_validator("path", "operation", "stage", "container")
     @classmethod
-    def _is_a_code(cls, value: str) -> str:
-        if value not in CODES:
-            raise ValueError(f"got {value!r}; allowed are {', '.join(CODES)}")
+    def _is_a_pattern(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                re.compile(value)
+            except re.error as error:
+                raise ValueError(f"{value!r} is no regular expression: {error}") from error
         return value
 
     @model_validator(mode="after")
-    def _meets_something(self) -> Fault:
-        if (self.operation is None) == (self.path is None):
-            raise ValueError("exactly one of path and operation must be given")
-        if (self.effect in ("fail", "hold")) != (self.operation is not None):
-            raise ValueError("fail and hold are for operations; refuse, drop and delay are for requests")
+    def _names_one_place(self) -> Match:
+        places = [self.method or self.path, self.operation, self.container]
+        if sum(place is not None for place in places) != 1 or (self.stage and not self.operation):
+            raise ValueError("say one of: method and/or path; operation, with or without stage; container")
         return self
 
-    def meets(self, method: str, path: str) -> bool:
-        return self.path is not None and self.method in (None, method) and bool(re.search(self.path, path))
+    def request(self, method: str, path: str) -> bool:
+        if not (self.method or self.path):
+            return False
+        return (self.method or method).upper() == method and re.search(self.path or "", path) is not None
+
+    def operation_stage(self, work: str, stage: str) -> bool:
+        if self.operation is None or not re.search(self.operation, work):
+            return False
+        return self.stage is None or re.search(self.stage, stage) is not None
+
+    def process(self, name: str) -> bool:
+        return self.container is not None and re.search(self.container, name) is not None
+
+
+class Effect(_Strict):
+    """What happens. `delay_s` and `hold` come first, then the rest."""
+
+    delay_s: float = Field(0.0, ge=0, description="wait so long first")
+    hold: bool = Field(False, description="wait until this fault is deleted")
+    preset: str | None = Field(None, description="an error by name, see PRESETS")
+    status: str | None = Field(None, description="a google.rpc code name, e.g. UNAVAILABLE")
+    message: str = "A fault was asked for."
+    retry_after_s: int | None = Field(None, description="requests: the Retry-After header")
+    drop: Literal["before", "after"] | None = Field(
+        None, description="requests: close the connection, before the work or after it was done"
+    )
+    exit_code: int | None = Field(None, description="containers: exit so instead of running the command")
+    log: str = Field("", description="containers: printed before `exit_code`")
+    unhealthy: bool = Field(False, description="containers: the health probe fails whatever it answers")
+
+    @field_validator("preset")
+    @classmethod
+    def _is_known(cls, value: str | None) -> str | None:
+        if value is not None and value not in PRESETS:
+            raise ValueError(f"{value!r} is none of {', '.join(sorted(PRESETS))}")
+        return value
+
+    @field_validator("status")
+    @classmethod
+    def _is_a_code(cls, value: str | None) -> str | None:
+        if value is not None and value not in CODES:
+            raise ValueError(f"{value!r} is none of {', '.join(CODES)}")
+        return value
+
+    def error(self) -> ApiError | None:
+        if self.preset:
+            return ApiError(*PRESETS[self.preset])
+        return ApiError(self.status, self.message) if self.status else None
+
+
+class Fault(_Strict):
+    """One entry of the list. times: how often it strikes; null: until it is deleted."""
+
+    match: Match
+    effect: Effect
+    times: int | None = Field(1, ge=1)
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    @model_validator(mode="after")
+    def _suits_its_place(self) -> Fault:
+        effect = self.effect
+        for_requests = effect.drop is not None or effect.retry_after_s is not None
+        for_containers = effect.exit_code is not None or effect.unhealthy
+        for_errors = effect.preset is not None or effect.status is not None
+        if self.match.container is not None:
+            wrong = for_requests or for_errors
+        else:
+            wrong = for_containers or (for_requests and self.match.operation is not None)
+        if wrong:
+            raise ValueError(
+                "requests take delay_s, hold, preset, status, retry_after_s, drop; operations take delay_s, hold, "
+                "preset, status; containers take delay_s, hold, exit_code, log, unhealthy"
+            )
+        return self
 
 
 class Faults:
-    """The faults that are still to take effect."""
+    """Thread-safe list of faults; each `due_*` uses up one of the times of the fault it returns."""
 
     def __init__(self) -> None:
-        self._left: list[tuple[Fault, int]] = []
         self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+        self._struck: dict[str, int] = {}
 
     def add(self, fault: Fault) -> None:
         with self._lock:
-            self._left.append((fault, fault.times))
+            self._faults.append(fault)
+            self._struck[fault.id] = 0
 
-    def clear(self) -> None:
+    def remove(self, fault_id: str | None = None) -> None:
+        """One, or all; whoever they hold goes on."""
         with self._lock:
-            self._left.clear()
+            self._faults = [fault for fault in self._faults if fault_id not in (None, fault.id)]
 
-    def pending(self) -> list[Document]:
+    def as_documents(self) -> list[dict[str, Any]]:
+        """Used-up ones too, until they are deleted; `struck` counts."""
         with self._lock:
-            return [fault.model_dump(exclude_none=True) | {"times": left} for fault, left in self._left]
+            return [{**fault.model_dump(), "struck": self._struck[fault.id]} for fault in self._faults]
 
-    def of_request(self, method: str, path: str) -> Fault | None:
-        return self._take(lambda fault: fault.meets(method, path))
+    def is_held(self, fault: Fault) -> bool:
+        return fault.effect.hold and any(other.id == fault.id for other in self._faults)
 
-    def guarded(self, work: str, handler: Handler) -> Handler:
-        """The handler, disturbed when a fault waits for this kind of work."""
+    def due_for_request(self, method: str, path: str) -> Fault | None:
+        return self._take(lambda match: match.request(method, path))
 
-        def run(running: RunningOperation) -> Document:
-            fault = self._take(lambda one: one.operation == work)
-            if fault is not None and fault.effect == "hold":
-                running.stage(fault.seconds)
-            elif fault is not None:
-                running.stage()
-                raise ApiError(fault.status, fault.message)
-            return handler(running)
+    def due_for_operation(self, work: str, stage: str) -> Fault | None:
+        return self._take(lambda match: match.operation_stage(work, stage))
 
-        return run
+    def due_for_container(self, name: str) -> Fault | None:
+        return self._take(lambda match: match.process(name))
 
-    def _take(self, wanted: Callable[[Fault], bool]) -> Fault | None:
+    def _take(self, matches: Callable[[Match], bool]) -> Fault | None:
         with self._lock:
-            for index, (fault, left) in enumerate(self._left):
-                if wanted(fault):
-                    self._left[index : index + 1] = [(fault, left - 1)] if left > 1 else []
+            for fault in self._faults:
+                if (fault.times is None or self._struck[fault.id] < fault.times) and matches(fault.match):
+                    self._struck[fault.id] += 1
                     return fault
         return None

@@ -8,6 +8,7 @@ services or HTTP routes.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -180,7 +181,7 @@ class Process:
         last_alive = time.monotonic()
         while child.poll() is None and not self._stopping.is_set():
             gate = startup or probes.liveness
-            problem = look(gate, port=self.port, env=env)
+            problem = self._look(gate, env)
             if problem is None:
                 last_alive, startup = time.monotonic(), None
                 healthy = self._look_at_health(gate, env, always_unhealthy=always_unhealthy)
@@ -196,7 +197,7 @@ class Process:
 
     def _look_at_health(self, gate: Probe, env: dict[str, str], *, always_unhealthy: bool) -> bool:
         health = self.spec.probes.health
-        problem = None if health is None or health == gate else look(health, port=self.port, env=env)
+        problem = None if health is None or health == gate else self._look(health, env)
         if always_unhealthy:
             problem = "a fault was asked for: unhealthy"
         self._failures = 0 if problem is None else self._failures + 1
@@ -210,6 +211,9 @@ class Process:
             self._set("unhealthy", problem)
         return problem is None
 
+    def _look(self, probe: Probe, env: dict[str, str]) -> str | None:
+        return look(probe, port=self.port, env=env, cwd=self.spec.cwd)
+
     def _end(self, child: subprocess.Popen[bytes]) -> None:
         """SIGTERM to the command, grace, SIGKILL to whatever is left of its group."""
         if child.poll() is None:
@@ -219,10 +223,8 @@ class Process:
             except subprocess.TimeoutExpired:
                 self._note(f"did not stop within {self._timing.grace_s:g} s of SIGTERM: killed")
         # Also after it exited: what it started is still in its group.
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
             os.killpg(child.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):  # macOS answers EPERM for a group of zombies
-            pass
         self.last_exit = child.wait()
         if child.stdin is not None:
             child.stdin.close()
