@@ -74,7 +74,6 @@ class ServerProcess:
 
     def __init__(self, **env):
         clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
-        self.started = time.monotonic()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "serving"],
             cwd=ROOT,

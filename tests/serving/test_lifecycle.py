@@ -44,7 +44,6 @@ def running(url):
 def test_port_opens_before_the_weights_load_and_health_tells_the_phases(start_server):
     server = start_server()
     url = server.url
-    opened_s = time.monotonic() - server.started
     loading = httpx.get(url + "/health")
     early = httpx.post(url + "/predict", json={"instances": ["Anna"]})
     bodies = []
@@ -52,10 +51,10 @@ def test_port_opens_before_the_weights_load_and_health_tells_the_phases(start_se
         bodies.append(reply.json())
         time.sleep(0.02)
 
-    # 0.8 s on two idle cores; the import of torch alone would be 1.6 s, and loading 3 s more
-    assert opened_s < 3
     assert loading.status_code == 503
     assert loading.json()["status"] == "loading"
+    # 0.8 s after the start on two idle cores; the import alone takes two seconds more
+    assert loading.json()["phase"] == "importing PyTorch"
     assert (early.status_code, early.headers["retry-after"]) == (503, "5")
     assert early.json()["error"]["message"].startswith("the server is loading: ")
     assert len({body["phase"] for body in bodies}) >= 2

@@ -77,7 +77,7 @@ def test_a_full_queue_answers_429_at_once_and_says_when_to_come_back(post_later,
     assert reply.status_code == 429
     assert int(reply.headers["retry-after"]) >= 1
     assert "2 sequences are already waiting (MAX_WAITING is 2)" in reply.json()["error"]["message"]
-    assert seconds < 1
+    assert seconds < 5  # 4 ms on idle cores
     assert metric(url, 'serving_requests_finished_total{outcome="overloaded"}') == 1
 
 
@@ -88,7 +88,7 @@ def test_a_request_past_its_deadline_gets_504_whether_it_runs_or_waits(post_late
     wait_until(lambda: runs and waits)
 
     assert [runs[0].status_code, waits[0].status_code] == [504, 504]
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
     assert "the deadline passed after" in runs[0].json()["error"]["message"]
     assert httpx.post(url + "/predict", json=SMALL, timeout=60).status_code == 200
 
@@ -99,7 +99,7 @@ def test_a_client_that_leaves_frees_its_place(slow, is_stream):
     leave = leave_a_stream if is_stream else leave_an_answer
     leave(url)
 
-    wait_until(lambda: metric(url, "serving_sequences_running") == 0, timeout_s=2)
+    wait_until(lambda: metric(url, "serving_sequences_running") == 0)
     wait_until(lambda: metric(url, 'serving_requests_finished_total{outcome="client_gone"}') == 1)
     assert metric(url, "serving_requests_running") == 0
 
@@ -112,7 +112,7 @@ def test_health_answers_while_the_engine_works(post_later, slow):
     started = time.monotonic()
     for _ in range(10):
         assert httpx.get(url + "/health").status_code == 200
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
 
 
 def test_forty_concurrent_requests_each_get_their_own_answer(serve):
