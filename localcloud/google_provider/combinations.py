@@ -1,4 +1,4 @@
-"""What Terraform's core cannot refuse by schema: enumerations, and attributes that go or do not go together.
+"""What Terraform's core leaves to a provider to refuse: output that is configured, enumerations, combinations.
 
 The texts are those of Terraform's plugin SDK, which the real provider is built on. Values may be
 unknown; those are left alone.
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from localcloud.google_provider.mapping import RestMapping, below
-from tfplugin.planning import Path
+from tfplugin.planning import Path, only_computed
 from tfplugin.resource import Problem
 from tfplugin.schema import Body
 from tfplugin.values import UNKNOWN, State
@@ -31,6 +31,21 @@ def wrong_values(
             if block.nesting == "list":  # a set's items have no index to point at
                 inner = below(path, block.name)
                 yield from wrong_values(block.body, one, allowed, inner, (*where, block.name, index or 0))
+
+
+def configured_output(body: Body, config: State, where: Path = ()) -> Iterator[Problem]:
+    """Attributes that only the API decides, with a value in the configuration."""
+    for attribute in body.attributes:
+        if only_computed(attribute) and config.get(attribute.name) is not None:
+            detail = (
+                f'Can\'t configure a value for "{attribute.name}": its value will be decided automatically based on '
+                "the result of applying this configuration."
+            )
+            yield Problem("Value for unconfigurable attribute", detail, (*where, attribute.name))
+    for block in body.blocks:
+        for index, one in block.bodies(config.get(block.name)):
+            if block.nesting == "list":
+                yield from configured_output(block.body, one, (*where, block.name, index or 0))
 
 
 def wrong_combinations(mapping: RestMapping, config: State) -> Iterator[Problem]:

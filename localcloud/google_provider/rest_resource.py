@@ -40,6 +40,7 @@ class RestResource:
 
     def validate(self, config: State) -> Sequence[Problem]:
         return [
+            *combinations.configured_output(self.schema.body, config),
             *combinations.wrong_values(self.schema.body, config, self._values),
             *combinations.wrong_combinations(self.mapping, config),
         ]

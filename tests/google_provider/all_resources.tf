@@ -18,6 +18,17 @@ variable "changed" {
   default     = false
 }
 
+variable "digit" {
+  description = "A digit put into every name, so that every resource must be replaced."
+  type        = string
+  default     = ""
+}
+
+variable "image" {
+  description = "An image that exists, with its digest."
+  type        = string
+}
+
 variable "deletion_protection" {
   type    = bool
   default = false
@@ -44,17 +55,17 @@ provider "google" {
 }
 
 resource "google_project_service" "vertex" {
-  service            = "aiplatform.googleapis.com"
+  service            = var.digit == "" ? "aiplatform.googleapis.com" : "run.googleapis.com"
   disable_on_destroy = false
 }
 
 resource "google_service_account" "build" {
-  account_id   = "flan-build"
+  account_id   = "flan-build${var.digit}"
   display_name = var.changed ? "Builds images, again" : "Builds images"
 }
 
 resource "google_project_iam_custom_role" "predict" {
-  role_id     = "flanPredict"
+  role_id     = "flanPredict${var.digit}"
   title       = var.changed ? "Flan predicts" : "Flan predict"
   permissions = concat(["aiplatform.endpoints.predict"], var.changed ? ["aiplatform.endpoints.get"] : [])
 }
@@ -72,7 +83,7 @@ resource "google_service_account_iam_member" "acts_as" {
 }
 
 resource "google_storage_bucket" "staging" {
-  name                        = "flan-staging"
+  name                        = "flan-staging${var.digit}"
   location                    = "europe-west4"
   uniform_bucket_level_access = true
   public_access_prevention    = "enforced"
@@ -106,7 +117,7 @@ resource "google_storage_bucket_iam_member" "reader" {
 }
 
 resource "google_artifact_registry_repository" "images" {
-  repository_id          = "flan-images"
+  repository_id          = "flan-images${var.digit}"
   location               = "europe-west4"
   format                 = "DOCKER"
   description            = var.changed ? "Images of the serving system" : "Images"
@@ -146,7 +157,7 @@ resource "google_artifact_registry_repository_iam_member" "writer" {
 }
 
 resource "google_cloudbuildv2_connection" "github" {
-  name     = "flan-github"
+  name     = "flan-github${var.digit}"
   location = "europe-west4"
   disabled = var.changed
 
@@ -166,7 +177,7 @@ resource "google_cloudbuildv2_repository" "source" {
 
 resource "google_cloudbuild_trigger" "serving" {
   name            = "flan-serving"
-  location        = "europe-west4"
+  location        = var.digit == "" ? "europe-west4" : "europe-west1"
   description     = var.changed ? "Builds the serving image, again" : "Builds the serving image"
   service_account = google_service_account.build.id
 
@@ -209,11 +220,10 @@ resource "google_cloudbuild_trigger" "serving" {
 }
 
 resource "google_vertex_ai_endpoint" "flan" {
-  name                       = "1234567"
+  name                       = "1234567${var.digit}"
   display_name               = "flan"
   description                = var.changed ? "Dialogue summaries, again" : "Dialogue summaries"
   location                   = "europe-west4"
-  region                     = "europe-west4"
   dedicated_endpoint_enabled = true
 
   labels = {
@@ -222,7 +232,7 @@ resource "google_vertex_ai_endpoint" "flan" {
 }
 
 resource "google_cloud_run_v2_service" "ui" {
-  name                = "flan-ui"
+  name                = "flan-ui${var.digit}"
   location            = "europe-west4"
   ingress             = "INGRESS_TRAFFIC_ALL"
   deletion_protection = var.deletion_protection
@@ -232,7 +242,7 @@ resource "google_cloud_run_v2_service" "ui" {
     timeout         = "120s"
 
     containers {
-      image = "europe-west4-docker.pkg.dev/flan/flan-images/flan-ui@sha256:${join("", [for _ in range(64) : "0"])}"
+      image = var.image
 
       ports {
         container_port = 7860

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localcloud.google_provider.catalog import Catalog
+from localcloud.google_provider.combinations import configured_output
 from localcloud.google_provider.document import Json
 from localcloud.google_provider.mapping import same_last_segment
 from localcloud.google_provider.rest import Api, ApiFailure, Unreachable, quoted
@@ -98,13 +99,16 @@ class IamMember:
         self._settings = settings
 
     def validate(self, config: State) -> Sequence[Problem]:
+        problems = list(configured_output(self.schema.body, config))
         member = config.get("member")
         if isinstance(member, str) and member not in ("allUsers", "allAuthenticatedUsers") and ":" not in member:
             detail = (
                 f"It is {member!r}; write its kind first, such as serviceAccount:NAME@PROJECT.iam.gserviceaccount.com."
             )
-            return [Problem("invalid value for member (IAM members must have a type prefix)", detail, ("member",))]
-        return []
+            problems.append(
+                Problem("invalid value for member (IAM members must have a type prefix)", detail, ("member",))
+            )
+        return problems
 
     def plan(self, context: Context, prior: State | None, planned: State, config: State) -> State:
         for name, value in self._place(planned).items():

@@ -1,0 +1,170 @@
+"""A mirror with the stand-in, a local cloud with one image in it, and folders to run Terraform in."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from localcloud.google_provider.__main__ import install_into
+
+ROOT = Path(__file__).resolve().parents[2]
+ALL_RESOURCES = Path(__file__).with_name("all_resources.tf")
+
+
+class Api:
+    """The local cloud's REST APIs, called as anybody may call them behind Terraform's back."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def call(self, method, path, body=None, content_type="application/json"):
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        headers = {"Content-Type": content_type, "Authorization": "Bearer local"}
+        request = urllib.request.Request(self.url + path, data=data, method=method, headers=headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            content = answer.read()
+        return json.loads(content) if content.strip() else {}
+
+    def status(self, method, path):
+        try:
+            self.call(method, path)
+        except urllib.error.HTTPError as error:
+            return error.code
+        return 200
+
+
+class Workspace:
+    """A folder with a configuration; commands run in it as a user would run them."""
+
+    def __init__(self, folder, environment):
+        self.folder = folder
+        self._environment = environment
+
+    def write(self, text, name="main.tf"):
+        (self.folder / name).write_text(text)
+        return self
+
+    def run(self, *arguments, check=True):
+        done = subprocess.run(
+            ["terraform", *arguments],
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+        if check and done.returncode:
+            pytest.fail(f"terraform {' '.join(arguments)}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def init(self):
+        self.run("init", "-input=false", "-no-color")
+        return self
+
+    def apply(self, **variables):
+        return self.run("apply", "-auto-approve", "-input=false", "-no-color", *_options(variables))
+
+    def refused(self, *arguments):
+        """What Terraform says on standard error when it refuses, its line breaks taken out."""
+        done = self.run(*arguments, "-no-color", check=False)
+        assert done.returncode == 1, done.stdout
+        return " ".join(done.stderr.split())
+
+    def plan(self, **variables):
+        """The planned changes by address: the actions, and the paths that force a replacement."""
+        self.run("plan", "-input=false", "-no-color", "-out=plan", *_options(variables))
+        changes = json.loads(self.run("show", "-json", "plan").stdout).get("resource_changes", [])
+        return {one["address"]: one["change"] for one in changes if one["change"]["actions"] != ["no-op"]}
+
+    def outputs(self):
+        return {name: one["value"] for name, one in json.loads(self.run("output", "-json").stdout).items()}
+
+    def resources(self):
+        """The attributes of every resource in the state, by address."""
+        state = json.loads(self.run("show", "-json").stdout)
+        found = state.get("values", {}).get("root_module", {}).get("resources", [])
+        return {one["address"]: one["values"] for one in found}
+
+
+def _options(variables):
+    return [
+        f"-var={name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in variables.items()
+    ]
+
+
+@pytest.fixture(scope="session")
+def mirror(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mirror")
+    install_into(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def schemas(mirror):
+    """The document of schemas that the installation wrote."""
+    (path,) = mirror.rglob("schemas.json")
+    return path
+
+
+@pytest.fixture(scope="session")
+def workspace(mirror, tmp_path_factory):
+    """Makes folders in which Terraform finds the stand-in and nothing else."""
+    rc = mirror / "terraformrc"
+    rc.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
+
+    def make(name, **variables):
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("TF_", "GOOGLE_"))}
+        environment |= {"TF_CLI_CONFIG_FILE": str(rc), "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+        environment |= {f"TF_VAR_{key}": value for key, value in variables.items()}
+        return Workspace(tmp_path_factory.mktemp(name), environment)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory):
+    """A local cloud of its own; stopped, with every process it started, when the tests are over."""
+    folder, port = tmp_path_factory.mktemp("cloud"), free_port_pair()
+    command = [sys.executable, "-m", "localcloud", "serve", "--port", str(port), "--data", str(folder / "data")]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([*command, "--stage-seconds", "0"], cwd=ROOT, stdout=log, stderr=log)
+    try:
+        api = Api(f"http://127.0.0.1:{port}")
+        _wait_until_it_answers(api, process, folder / "log")
+        yield api
+    finally:
+        process.terminate()
+        process.wait(20)
+        shutil.rmtree(folder / "data", ignore_errors=True)
+
+
+def _wait_until_it_answers(api, process, log):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError):
+            api.call("GET", "/localcloud/status")
+            return
+        time.sleep(0.05)
+    pytest.fail(f"the local cloud does not answer:\n{log.read_text()}")
+
+
+def free_port_pair():
+    """A port whose successor is free too: the local cloud takes both."""
+    for _ in range(100):
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            with contextlib.suppress(OSError):
+                second.bind(("127.0.0.1", port + 1))
+                return port
+    raise RuntimeError("no two neighbouring free ports in 100 tries")
