@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+MOST_INSTANCES = 1024
 TAKEN_ROUTES = ("/metrics", "/docs", "/openapi.json")
 
 
@@ -69,8 +70,12 @@ class ServerConfig(BaseSettings):
     default_new_tokens: PositiveInt = Field(
         default=128, validation_alias="DEFAULT_NEW_TOKENS", description="max_new_tokens of a request that names none"
     )
-    max_instances: PositiveInt = Field(
-        default=32, validation_alias="MAX_INSTANCES", description="the most instances in one request"
+    max_instances: int = Field(
+        default=32,
+        validation_alias="MAX_INSTANCES",
+        ge=1,
+        le=MOST_INSTANCES,
+        description="the most instances in one request",
     )
     max_batch_size: PositiveInt = Field(
         default=16, validation_alias="MAX_BATCH_SIZE", description="the most sequences that run at once"

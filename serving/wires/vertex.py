@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.types import Receive, Scope, Send
 
-from serving.config import ServerConfig
+from serving.config import MOST_INSTANCES, ServerConfig
 from serving.errors import ClientGone, InvalidRequest, ServingError
 from serving.generation import Generation, Generator
 from serving.lifecycle import Lifecycle
@@ -44,7 +44,8 @@ class PredictRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    instances: list[Instance] = Field(min_length=1)
+    # the server's own limit is lower; this one keeps a hundred thousand instances from being looked at
+    instances: list[Instance] = Field(min_length=1, max_length=MOST_INSTANCES)
     parameters: Parameters | None = None  # Google's own client sends null when it is given none
     stream: bool = Field(default=False, description="answer with server-sent events; for streamRawPredict")
 

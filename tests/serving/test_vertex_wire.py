@@ -121,14 +121,16 @@ def test_every_problem_of_a_body_is_named_at_once(client):
 
 def test_the_answer_to_a_huge_bad_body_is_small_and_quick(client):
     many = client.post("/predict", json={"instances": [3] * 100_000})
+    wrong = client.post("/predict", json={"instances": [3] * 1000})
     long_names = client.post(
         "/predict", json={"instances": [{"prompt": "a", "x" * 1_000_000: 1, "y z" * 1_000_000: 2}]}
     )
 
-    for reply in (many, long_names):
+    for reply in (many, wrong, long_names):
         assert reply.status_code == 422
         assert len(reply.text) < 2000
-    assert "and 99990 more" in many.text
+    assert "instances should have at most 1024 items, got a list of 100000" in many.text
+    assert "and 990 more" in wrong.text
 
 
 def test_temperature_zero_contradicts_sampling(client):
