@@ -1,0 +1,113 @@
+"""`python -m training`: makes the embedded dialogue model, evaluates a model, or shows the corpus."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MODEL = ROOT / "models" / "dialogue-t5-mini"
+RUN = ROOT / ".flanstack" / "training"
+NUM_TEST = 1000
+NUM_TOKENIZER_DIALOGUES = 8000
+COMMAND = "python -m training make"
+
+
+def make(arguments: argparse.Namespace) -> int:
+    """Corpus, tokenizer, training, evaluation, export."""
+    import torch
+
+    from training.corpus import take
+    from training.export import export
+    from training.tokenizer import train_tokenizer
+    from training.train import Recipe, Training
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    started = time.monotonic()
+    recipe = Recipe() if arguments.steps is None else replace(Recipe(), steps=arguments.steps)
+    texts = (text for one in take("train", NUM_TOKENIZER_DIALOGUES, recipe.seed) for text in (one.prompt, one.summary))
+    tokenizer = train_tokenizer(texts, vocab_size=recipe.vocab_size)
+    recipe = replace(recipe, vocab_size=len(tokenizer))
+    training = Training(recipe, tokenizer, arguments.run, tell=say)
+    if training.resume():
+        print(f"going on at step {training.step} of {arguments.run}")
+    model = training.run()
+    report = export(
+        model, tokenizer, arguments.out, recipe=recipe, test=take("test", NUM_TEST, recipe.seed), command=COMMAND
+    )
+    training.checkpoint.unlink()
+    print(f"{arguments.out}: {report}, after {time.monotonic() - started:.0f} s")
+    print("The folder has changed: `make pin-weights ENV=local` pins its sums.")
+    return 0
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """ROUGE and facts of a model folder on the test split."""
+    from training.corpus import take
+    from training.evaluation import evaluate as score
+    from training.export import load
+
+    if not (arguments.model / "config.json").exists():
+        print(f"{arguments.model} is no model folder: it has no config.json", file=sys.stderr)
+        return 1
+    model, tokenizer = load(arguments.model)
+    print(score(model, tokenizer, take("test", arguments.count, arguments.seed)))
+    return 0
+
+
+def corpus(arguments: argparse.Namespace) -> int:
+    """Some examples of a split."""
+    from training.corpus import take
+
+    for one in take(arguments.split, arguments.count, arguments.seed):
+        print(f"{one.dialogue}\n=> {one.summary}\n")
+    return 0
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"got {text}; allowed is a whole number from 1")
+    return value
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, work: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=work.__doc__)
+        sub.set_defaults(work=work)
+        return sub
+
+    making = command("make", make)
+    making.add_argument("--out", type=Path, default=MODEL, help="model folder to write (default %(default)s)")
+    making.add_argument("--run", type=Path, default=RUN, help="folder of the run's checkpoint (default %(default)s)")
+    making.add_argument("--steps", type=positive, help="fewer or more steps than the recipe's")
+    making.add_argument("--threads", type=positive, help="torch threads; default one per core")
+    evaluating = command("evaluate", evaluate)
+    evaluating.add_argument("--model", type=Path, default=MODEL, help="model folder (default %(default)s)")
+    showing = command("corpus", corpus)
+    showing.add_argument("--split", choices=["train", "validation", "test"], default="test")
+    for sub in (evaluating, showing):
+        sub.add_argument("--count", type=positive, default=NUM_TEST if sub is evaluating else 5)
+        sub.add_argument("--seed", type=int, default=7)
+    arguments = parser.parse_args()
+    try:
+        return int(arguments.work(arguments))
+    except KeyboardInterrupt:
+        print("\nStopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
