@@ -1,4 +1,4 @@
-"""Differences that are none: another way of writing the same value, or nothing instead of zero.
+"""Differences that are none: another way of writing the same value.
 
 Terraform lets a provider keep the prior value where it means what the configuration says. Knows
 nothing of REST.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from localcloud.google_provider.document import is_zero
 from localcloud.google_provider.mapping import Same, below
 from tfplugin.schema import Body
 from tfplugin.values import State, is_known
@@ -33,6 +32,5 @@ def suppress(body: Body, same: Mapping[str, Same], prior: State, planned: State,
 
 
 def _is_same(same: Same | None, before: Any, after: Any) -> bool:
-    if before is None or after is None:
-        return is_zero(before) and is_zero(after)
-    return same is not None and same(before, after)
+    """Terraform insists on the configuration where one of the two is null."""
+    return before is not None and after is not None and same is not None and same(before, after)

@@ -1,12 +1,14 @@
 """A mirror with the stand-in, a local cloud with one image in it, and folders to run Terraform in."""
 
 import contextlib
+import io
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +19,6 @@ import pytest
 from localcloud.google_provider.__main__ import install_into
 
 ROOT = Path(__file__).resolve().parents[2]
-ALL_RESOURCES = Path(__file__).with_name("all_resources.tf")
 
 
 class Api:
@@ -132,6 +133,12 @@ def workspace(mirror, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def configuration():
+    """The text of a configuration with every resource type."""
+    return Path(__file__).with_name("all_resources.tf").read_text()
+
+
+@pytest.fixture(scope="session")
 def cloud(tmp_path_factory):
     """A local cloud of its own; stopped, with every process it started, when the tests are over."""
     folder, port = tmp_path_factory.mktemp("cloud"), free_port_pair()
@@ -146,6 +153,60 @@ def cloud(tmp_path_factory):
         process.terminate()
         process.wait(20)
         shutil.rmtree(folder / "data", ignore_errors=True)
+
+
+PAGE = """
+import http.server, os
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+DOCKERFILE = """
+FROM python:3.11-slim
+WORKDIR /srv
+COPY page.py .
+CMD ["python", "page.py"]
+"""
+
+
+@pytest.fixture(scope="session")
+def image(cloud):
+    """An image with its digest, built by the local cloud; what a Cloud Run service needs."""
+    place, tag = "projects/flan/locations/europe-west4", "europe-west4-docker.pkg.dev/flan/base/page:1"
+    cloud.call("POST", f"/v1/{place}/repositories?repositoryId=base", {"format": "DOCKER"})
+    cloud.call("POST", "/storage/v1/b?project=flan", {"name": "flan-base", "location": "europe-west4"})
+    upload = "/upload/storage/v1/b/flan-base/o?uploadType=media&name=source.tar.gz"
+    cloud.call("POST", upload, archive(Dockerfile=DOCKERFILE, **{"page.py": PAGE}), "application/gzip")
+    step = {"name": "gcr.io/cloud-builders/docker", "args": ["build", "-t", tag, "."]}
+    source = {"storageSource": {"bucket": "flan-base", "object": "source.tar.gz"}}
+    started = cloud.call("POST", f"/v1/{place}/builds", {"source": source, "steps": [step], "images": [tag]})
+    build = wait_for(lambda: _finished_build(cloud, f"/v1/{place}/builds/{started['metadata']['build']['id']}"))
+    assert build["status"] == "SUCCESS", build
+    return f"{tag.removesuffix(':1')}@{build['results']['images'][0]['digest']}"
+
+
+def _finished_build(cloud, path):
+    build = cloud.call("GET", path)
+    return build if build["status"] not in ("PENDING", "QUEUED", "WORKING") else None
+
+
+def archive(**files):
+    """A .tar.gz of texts, in memory."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return content.getvalue()
+
+
+def wait_for(condition, timeout_s=30.0):
+    """The first true result of the condition."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
+        time.sleep(0.05)
+    pytest.fail(f"not within {timeout_s:g} s: {condition}")
 
 
 def _wait_until_it_answers(api, process, log):
