@@ -40,11 +40,7 @@ def main() -> int:
 def compose(config: ServerConfig) -> Server:
     """The whole server, loading already on its way."""
     lifecycle = Lifecycle()
-    limits = Limits(
-        max_input_tokens=config.max_input_tokens,
-        max_new_tokens=config.max_new_tokens,
-        default_new_tokens=config.default_new_tokens,
-    )
+    limits = _limits(config)
     scheduler = Scheduler(
         max_waiting=config.max_waiting,
         max_batch_size=config.max_batch_size,
@@ -63,11 +59,7 @@ def compose(config: ServerConfig) -> Server:
         is_ready=lambda: lifecycle.is_healthy,
     )
     generator = Generator(
-        dispatcher=dispatcher,
-        lifecycle=lifecycle,
-        limits=limits,
-        metrics=metrics,
-        timeout_s=config.request_timeout_s,
+        dispatcher=dispatcher, lifecycle=lifecycle, limits=limits, metrics=metrics, timeout_s=config.request_timeout_s
     )
 
     def on_stop() -> None:
@@ -84,6 +76,14 @@ def compose(config: ServerConfig) -> Server:
     )
     loader.start(dispatcher=dispatcher, generator=generator)
     return server
+
+
+def _limits(config: ServerConfig) -> Limits:
+    return Limits(
+        max_input_tokens=config.max_input_tokens,
+        max_new_tokens=config.max_new_tokens,
+        default_new_tokens=config.default_new_tokens,
+    )
 
 
 if __name__ == "__main__":
