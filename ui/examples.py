@@ -46,11 +46,53 @@ FLAN = (
     ),
 )
 
-# What the model embedded in this project was trained for.
+# What the model embedded in this project was trained for, between people it was not trained on.
 DIALOGUES = (
     (
-        "Bread from the bakery",
-        "summarize: Anna: Can you get bread from the bakery?\nTom: Sure, when?\nAnna: Before six, please.\n"
-        "Tom: I will go at five.",
+        "A change of mind",
+        "summarize: Anna: Morning Uma! I left my bracelet at the market!\n"
+        "Uma: I found it. I will bring it tomorrow at three.\n"
+        "Anna: Sorry, on Saturday at 15:30 is better.\n"
+        "Uma: Fine, on Saturday at 15:30.",
+    ),
+    (
+        "Somebody else will go",
+        "summarize: Mina: Hi Rafael! How are you?\n"
+        "Rafael: Fine, thanks. A bit tired.\n"
+        "Mina: Can you pick up the newspaper from the station at 19:30?\n"
+        "Rafael: Sorry, no. Erik is near there and will go.\n"
+        "Mina: OK, please ask Erik.\n"
+        "Mina: Thank you so much!",
+    ),
+    (
+        "Another place",
+        "summarize: Clara: Shall we meet at the museum at 7:45?\n"
+        "Martin: The museum is closed. The town hall?\n"
+        "Clara: Good idea.\n"
+        "Clara: Perfect.",
+    ),
+    (
+        "Who brings what",
+        "summarize: Carol: Morning Sara! I am cooking pasta at half past eight. Will you come?\n"
+        "Sara: Yes! I'll bring tea.\n"
+        "Carol: Rather ice cream, please.\n"
+        "Sara: OK!\n"
+        "Carol: Wonderful, thank you.\n"
+        "Sara: Take care!",
+    ),
+    (
+        "A ride from the station",
+        "summarize: Yara: Hello! I arrive at the station tomorrow at 16:45.\n"
+        "Vera: I have to work, but Zoe will pick you up.\n"
+        "Yara: Actually, can we make it on Saturday at 9:00?\n"
+        "Vera: OK, on Saturday at 9:00 then.\n"
+        "Yara: Perfect.",
+    ),
+    (
+        "Why not, and when instead",
+        "summarize: Lena: Sorry, my car broke down, so I can't make the rehearsal.\n"
+        "Nadia: Oh no!\n"
+        "Nadia: What about at 18:00?\n"
+        "Lena: That would be great.",
     ),
 )

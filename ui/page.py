@@ -24,6 +24,14 @@ def theme() -> Any:
     """System fonts alone: nothing is fetched, and the text stands at once."""
     return gr.themes.Default(
         primary_hue="blue", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+    ).set(
+        # the default greys are too light to read on white
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
     )
 
 
@@ -39,14 +47,14 @@ def build_page(config: UiConfig, client: EndpointClient) -> gr.Blocks:
                 prompt = _prompt()
                 with gr.Row():
                     ask_button = gr.Button("Ask the model", variant="primary", elem_id="ask")
-                    cancel_button = gr.Button("Cancel", variant="stop", interactive=False, elem_id="cancel")
+                    cancel_button = gr.Button("Cancel", interactive=False, elem_id="cancel")
                 settings = _settings()
             with gr.Column(min_width=320):
                 answer = gr.Textbox(
                     label="Answer", lines=5, max_lines=20, interactive=False, buttons=["copy"], elem_id="answer"
                 )
                 line = gr.HTML(elem_id="status")
-        _examples(prompt)
+        _examples(prompt, is_flan_first=prose.is_flan_t5_xxl(config.model_name))
         gr.Markdown(prose.instructions(config), elem_id="instructions")
         _wire(client, prompt=prompt, settings=settings, outputs=[answer, line, ask_button, cancel_button])
     return page
@@ -104,18 +112,20 @@ def _settings() -> list[Any]:
         ]
 
 
-def _examples(prompt: Any) -> None:
-    for heading, offered in (
-        ("Dialogues to summarize", examples.DIALOGUES),
-        ("The examples of the first Flan-T5 XXL demo", examples.FLAN),
-    ):
+def _examples(prompt: Any, *, is_flan_first: bool) -> None:
+    """Both sets, the one that suits the deployed model first."""
+    sets = [
+        ("dialogues", "Dialogues to summarize", examples.DIALOGUES),
+        ("flan", "The examples of the first Flan-T5 XXL demo", examples.FLAN),
+    ]
+    for name, heading, offered in reversed(sets) if is_flan_first else sets:
         gr.Markdown(f"## {heading}")
         gr.Examples(
             [[text] for _, text in offered],
             inputs=prompt,
             example_labels=[label for label, _ in offered],
             examples_per_page=len(offered),
-            label="",
+            elem_id=name,
             api_visibility="private",
         )
 

@@ -23,8 +23,8 @@ def description(config: UiConfig) -> str:
     if is_flan_t5_xxl(config.model_name):
         return DESCRIPTION
     return (
-        f"{DESCRIPTION}\n\n**Behind this page answers another model, {markdown(config.model_name)}:** it takes the "
-        "same prompts through the same endpoint, but expect of it what it was trained for."
+        f"{DESCRIPTION}\n\n**This endpoint runs {markdown(config.model_name)}, not Flan-T5 XXL:** the same system with "
+        "another model, so expect what that model was trained for."
     )
 
 
@@ -39,7 +39,7 @@ def instructions(config: UiConfig) -> str:
         "[the paper](https://arxiv.org/abs/2210.11416.pdf)."
         if is_flan_t5_xxl(config.model_name)
         else "Flan-T5 is used as published in [the paper](https://arxiv.org/abs/2210.11416.pdf), with no fine-tuning; "
-        f"{markdown(config.model_name)} answers here in its place."
+        f"{markdown(config.model_name)} runs here in its place."
     )
     return "\n".join(
         (

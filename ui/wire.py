@@ -104,19 +104,26 @@ def _refused(status: int, said: str, endpoint: str) -> EndpointError:
 
 def sentence(raw: bytes) -> str:
     """What the body of an error says, as one line of plain words; empty when it says nothing a reader could use."""
-    body = _json(raw)
-    if isinstance(body, list) and body:
-        body = body[0]
-    for key in ("error", "detail", "message"):
-        if isinstance(body, dict) and key in body:
-            inner = body[key]
-            if isinstance(inner, str):
-                # Vertex AI may put the container's whole body, JSON as it is, into its own message
-                return sentence(inner.encode()) or _line(inner)
-            return sentence(json.dumps(inner).encode())
-    text = raw.decode("utf-8", "replace") if body is None else ""
-    # a front end's HTML page, or half a JSON body, is no sentence
-    return "" if text.lstrip()[:1] in ("<", "{", "[") else _line(text)
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        text = raw.decode("utf-8", "replace").lstrip()
+        # a front end's HTML page, or half a JSON body, is no sentence
+        return "" if text[:1] in ("<", "{", "[") else _line(text)
+    return _said(body)
+
+
+def _said(body: Any) -> str:
+    """The message inside Google's, the server's or FastAPI's error body, however deep."""
+    while isinstance(body, list | dict):
+        if isinstance(body, list):
+            body = body[0] if body else None
+        else:
+            body = next((body[key] for key in ("error", "detail", "message", "msg") if key in body), None)
+    if not isinstance(body, str):
+        return ""
+    # Vertex AI may put the container's whole body, JSON as it is, into its own message
+    return sentence(body.encode()) or _line(body)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
