@@ -9,9 +9,11 @@ import socket
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 import urllib.error
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -229,3 +231,48 @@ def free_port_pair():
                 second.bind(("127.0.0.1", port + 1))
                 return port
     raise RuntimeError("no two neighbouring free ports in 100 tries")
+
+
+class Script:
+    """A server that gives its answers in order, the last one for ever, and remembers the calls."""
+
+    def __init__(self):
+        self.answers, self.calls = [], []
+
+    def next(self):
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@pytest.fixture
+def script():
+    return Script()
+
+
+@pytest.fixture
+def scripted_url(script):
+    """The base URL of an API that follows the script."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self):
+            length = int(self.headers.get("Content-Length") or 0)
+            script.calls.append((self.command, self.path, self.rfile.read(length), self.headers.get("Authorization")))
+            status, body = script.next()
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815  http.server looks for these names
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}/v1/"
+    yield url
+    server.shutdown()
+    thread.join()
+    server.server_close()

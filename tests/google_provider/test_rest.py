@@ -1,57 +1,14 @@
 """One API over real HTTP: errors, retries, long-running operations."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 
 from localcloud.google_provider.rest import Api, ApiFailure, OperationFailed, OperationTimeout, Unreachable
-from localcloud.google_provider.settings import Settings
 from tfplugin.resource import Context, Stopped
 
 
-class Script:
-    """A server that gives its answers in order, the last one for ever, and remembers the calls."""
-
-    def __init__(self):
-        self.answers, self.calls = [], []
-
-    def next(self):
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-
-
 @pytest.fixture
-def script():
-    return Script()
-
-
-@pytest.fixture
-def api(script):
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self):
-            length = int(self.headers.get("Content-Length") or 0)
-            script.calls.append((self.command, self.path, self.rfile.read(length), self.headers.get("Authorization")))
-            status, body = script.next()
-            content = body if isinstance(body, bytes) else json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815  http.server looks for these names
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}/v1/"
-    yield Api.of(Settings(access_token="token", endpoints={"thing_custom_endpoint": url}), "thing_custom_endpoint")
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def api(scripted_url):
+    return Api(scripted_url, access_token="token")
 
 
 def test_calls_go_below_the_base_with_the_token_and_json(api, script):

@@ -7,6 +7,7 @@ Source of ids and import formats: the provider's tpgiamresource/resource_iam_mem
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ from tfplugin.resource import Context, PluginError, Problem
 from tfplugin.values import UNKNOWN, State
 
 CONFLICT_RETRIES = 10
+# Terraform creates many members at once; without this they would outrun each other's etags.
+_ONE_WRITER = threading.Lock()
 _VERSION = "optionsRequestedPolicyVersion=3"
 
 
@@ -198,6 +201,10 @@ class IamMember:
 
     def _change(self, context: Context, state: State, edit: Callable[[list[Json]], None]) -> Json:
         """Reads, edits and writes the policy, again when its etag was outdated. Returns the new policy."""
+        with _ONE_WRITER:
+            return self._change_alone(context, state, edit)
+
+    def _change_alone(self, context: Context, state: State, edit: Callable[[list[Json]], None]) -> Json:
         method, path = self.mapping.set
         try:
             for attempt in range(CONFLICT_RETRIES):
