@@ -5,7 +5,8 @@ import json
 import pytest
 
 from localcloud.google_provider.catalog import Catalog
-from localcloud.google_provider.resources.iam_member import POLICIES, IamMember
+from localcloud.google_provider.resources.iam_member import IamMember
+from localcloud.google_provider.resources.policies import POLICIES
 from localcloud.google_provider.settings import Settings
 from tfplugin.resource import Context, PluginError
 from tfplugin.values import UNKNOWN

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from localcloud.google_provider.catalog import Catalog
 from localcloud.google_provider.combinations import configured_output
 from localcloud.google_provider.document import Json
 from localcloud.google_provider.mapping import same_last_segment
+from localcloud.google_provider.resources.policies import PolicyMapping
 from localcloud.google_provider.rest import Api, ApiFailure, Unreachable, quoted
 from localcloud.google_provider.settings import Settings
 from localcloud.google_provider.suppression import suppress
@@ -25,68 +25,6 @@ from tfplugin.values import UNKNOWN, State
 CONFLICT_RETRIES = 10
 # Terraform creates many members at once; without this they would outrun each other's etags.
 _ONE_WRITER = threading.Lock()
-_VERSION = "optionsRequestedPolicyVersion=3"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PolicyMapping:
-    """Where one kind of resource keeps its policy.
-
-    parent: the attribute that names the resource, by its full name or by its last part.
-    full_name: the name in ids and URLs, from project, location and the parent's last part.
-    """
-
-    type_name: str
-    endpoint: str
-    parent: str
-    full_name: str
-    get: tuple[str, str]
-    set: tuple[str, str] = ("POST", "{name}:setIamPolicy")
-    is_wrapped: bool = True
-
-
-_READ_BY_GET = ("GET", "{name}:getIamPolicy?options.requestedPolicyVersion=3")
-_READ_BY_POST = ("POST", "{name}:getIamPolicy")
-
-POLICIES = (
-    PolicyMapping(
-        type_name="google_project_iam_member",
-        endpoint="resource_manager_custom_endpoint",
-        parent="project",
-        full_name="projects/{leaf}",
-        get=_READ_BY_POST,
-    ),
-    PolicyMapping(
-        type_name="google_service_account_iam_member",
-        endpoint="iam_custom_endpoint",
-        parent="service_account_id",
-        full_name="projects/-/serviceAccounts/{leaf}",
-        get=_READ_BY_POST,
-    ),
-    PolicyMapping(
-        type_name="google_artifact_registry_repository_iam_member",
-        endpoint="artifact_registry_custom_endpoint",
-        parent="repository",
-        full_name="projects/{project}/locations/{location}/repositories/{leaf}",
-        get=_READ_BY_GET,
-    ),
-    PolicyMapping(
-        type_name="google_cloud_run_v2_service_iam_member",
-        endpoint="cloud_run_v2_custom_endpoint",
-        parent="name",
-        full_name="projects/{project}/locations/{location}/services/{leaf}",
-        get=_READ_BY_GET,
-    ),
-    PolicyMapping(
-        type_name="google_storage_bucket_iam_member",
-        endpoint="storage_custom_endpoint",
-        parent="bucket",
-        full_name="b/{leaf}",
-        get=("GET", f"{{name}}/iam?{_VERSION}"),
-        set=("PUT", "{name}/iam"),
-        is_wrapped=False,
-    ),
-)
 
 
 class IamMember:

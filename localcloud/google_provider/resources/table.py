@@ -12,6 +12,7 @@ from localcloud.google_provider.resources import (
     cloud_run,
     custom_role,
     iam_member,
+    policies,
     project_service,
     service_account,
     storage,
@@ -36,11 +37,11 @@ REST: tuple[tuple[RestMapping, type[RestResource]], ...] = (
 
 
 def type_names() -> list[str]:
-    return sorted([*(mapping.type_name for mapping, _ in REST), *(one.type_name for one in iam_member.POLICIES)])
+    return sorted([*(mapping.type_name for mapping, _ in REST), *(one.type_name for one in policies.POLICIES)])
 
 
 def resources(catalog: Catalog, settings: Callable[[], Settings]) -> list[Resource]:
     return [
         *(kind(mapping, catalog, settings) for mapping, kind in REST),
-        *(iam_member.IamMember(one, catalog, settings) for one in iam_member.POLICIES),
+        *(iam_member.IamMember(one, catalog, settings) for one in policies.POLICIES),
     ]
