@@ -171,12 +171,6 @@ def test_every_resource_can_be_imported(system, workspace, cloud, image, configu
     assert system.plan() == {}
 
 
-def test_an_import_of_a_name_in_no_known_form_shows_the_forms(system):
-    refusal = system.refused("import", "-input=false", "google_cloudbuild_trigger.other", "a/b")
-
-    assert "resource address" in refusal or "doesn't match any of the accepted formats" in refusal
-
-
 def test_a_destroy_leaves_nothing_but_what_was_asked_to_stay(system, cloud):
     system.run("destroy", "-auto-approve", "-input=false")
 
