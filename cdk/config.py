@@ -1,0 +1,235 @@
+"""One deployment as one frozen, checked object, read from `deployments/<env>.toml`.
+
+Unknown keys are refused, and every error names the file, the key, the value got and what is allowed. Pairings of
+values are checked in `cdk.pairings`. Knows nothing of cdktf; environments differ by values only.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from cdk.pairings import endpoint_problems, memory_problems, source_problems
+
+ROOT = Path(__file__).resolve().parent.parent
+DEPLOYMENTS = ROOT / "deployments"
+
+
+class ConfigError(Exception):
+    """The deployment file cannot be used; the message has a line per problem."""
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def matching(pattern: str, allowed: str) -> AfterValidator:
+    """A validator that says what is allowed in words rather than as a pattern."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"allowed is {allowed}")
+        return value
+
+    return AfterValidator(check)
+
+
+ProjectId = Annotated[str, matching(r"[a-z][a-z0-9-]{4,28}[a-z0-9]", "a project id: 6 to 30 of a-z, 0-9 and -")]
+ProjectNumber = Annotated[str, matching(r"\d{6,15}", "a project number: digits only, as text")]
+Region = Annotated[str, matching(r"[a-z]+-[a-z]+\d+", "a region such as europe-west4 (no zone, no multi-region)")]
+EndpointId = Annotated[str, matching(r"[1-9]\d{0,8}", "1 to 9 digits, not beginning with 0, as text")]
+Route = Annotated[str, matching(r"/[^\s?#]*", "a path that begins with /")]
+Prefix = Annotated[str, matching(r"[a-z][a-z0-9-]{0,12}[a-z0-9]", "2 to 14 of a-z, 0-9 and -, beginning with a letter")]
+LabelValue = Annotated[str, matching(r"[a-z0-9_-]{0,63}", "at most 63 of a-z, 0-9, _ and -")]
+Url = Annotated[str, matching(r"https?://[^\s/]+", "an address with scheme, such as http://127.0.0.1:8700")]
+Sum = Annotated[str, matching(r"(sha256:[0-9a-f]{64})?", "sha256: and 64 hexadecimal digits, or empty when not pinned")]
+Member = Annotated[
+    str, matching(r"(user|group|serviceAccount|domain):\S+", "user:…, group:…, serviceAccount:… or domain:…")
+]
+
+
+class Google(Frozen):
+    """Where it is deployed. api_endpoint and access_token are for a cloud that is not Google's own."""
+
+    project: ProjectId
+    project_number: ProjectNumber
+    region: Region
+    api_endpoint: Url | None = None
+    access_token: str | None = None
+
+
+class Terraform(Frozen):
+    """plugin_mirror: the folder of .flanstack/plugins that the stacks take providers from.
+
+    state_bucket: a GCS bucket with locking; without one, state is a file on this machine.
+    """
+
+    plugin_mirror: Literal["local", "cloud"]
+    state_bucket: str | None = None
+
+
+class Connection(Frozen):
+    """A second-generation Cloud Build connection to GitHub; made by hand once (it needs a browser)."""
+
+    app_installation_id: PositiveInt
+    oauth_token_secret_version: str
+
+
+class Source(Frozen):
+    """How the source reaches a build: a commit of the repository, or an uploaded archive of the working tree."""
+
+    delivery: Literal["repository", "upload"]
+    repository_uri: str = Field(pattern=r"^https://")
+    ref: str = Field("refs/heads/main", pattern=r"^refs/")
+    connection: Connection | None = None
+
+
+class Weights(Frozen):
+    """The checkpoint that goes into the serving image.
+
+    source: `https://…/resolve/REVISION`, or a folder of this repository. files: name -> sha256.
+    """
+
+    source: str
+    files: dict[str, Sum]
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Weights:
+        if not self.source.startswith("https://") and not (ROOT / self.source).is_dir():
+            raise ValueError(
+                f"source is {self.source!r}; allowed is an https:// address or a folder of this repository"
+            )
+        if not self.files:
+            raise ValueError("files is empty; list at least config.json, the weights and the tokenizer's files")
+        return self
+
+    @property
+    def is_remote(self) -> bool:
+        return self.source.startswith("https://")
+
+
+class Model(Frozen):
+    """id: last part of the model's name. parameters_billion and dtype decide whether it fits the accelerator."""
+
+    id: str = Field(pattern=r"^[a-z_][a-z0-9_-]{0,62}$")
+    display_name: str = Field(min_length=1, max_length=128)
+    description: str = ""
+    parameters_billion: float = Field(gt=0)
+    dtype: Literal["fp32", "bf16", "fp16", "int8"]
+    weights: Weights
+
+
+class Serving(Frozen):
+    """The serving container. env: more variables for it, named as its documentation names them."""
+
+    port: int = Field(7080, ge=1, le=65535)
+    predict_route: Route = "/predict"
+    health_route: Route = "/health"
+    deployment_timeout_s: int = Field(7200, ge=60, le=7200)
+    shared_memory_mb: PositiveInt | None = None
+    env: dict[str, str] = {}
+
+
+class Build(Frozen):
+    """Machine and time of an image's build."""
+
+    machine_type: Literal["E2_HIGHCPU_8", "E2_HIGHCPU_32", "E2_MEDIUM", "E2_STANDARD_2"] = "E2_HIGHCPU_8"
+    disk_gb: int = Field(300, ge=100, le=1000)
+    timeout_s: int = Field(7200, ge=60, le=86400)
+
+
+class Reservation(Frozen):
+    name: str = Field(pattern=r"^projects/[^/]+/zones/[^/]+/reservations/[^/]+$")
+
+
+class Endpoint(Frozen):
+    """id: numeric name of the endpoint. request_timeout_s: what one prediction may take."""
+
+    id: EndpointId
+    display_name: str = Field(min_length=1, max_length=128)
+    machine_type: str
+    accelerator_type: str | None = None
+    accelerator_count: int = Field(0, ge=0, le=16)
+    min_replicas: PositiveInt = 1
+    max_replicas: PositiveInt = 1
+    duty_cycle_target: int | None = Field(None, ge=1, le=100)
+    spot: bool = False
+    reservation: Reservation | None = None
+    dedicated: bool = True
+    access_logging: bool = False
+    request_timeout_s: int = Field(600, ge=1, le=3600)
+
+
+class Ui(Frozen):
+    """The page. public: anyone on the internet may use an endpoint that costs money."""
+
+    public: bool = False
+    invokers: list[Member] = []
+    min_instances: int = Field(0, ge=0)
+    max_instances: PositiveInt = 1
+    cpu: Literal["1", "2", "4"] = "1"
+    memory: str = Field("1Gi", pattern=r"^\d+(Mi|Gi)$")
+
+
+class DeploymentConfig(Frozen):
+    """The whole file."""
+
+    env: str
+    prefix: Prefix = "flan"
+    labels: dict[str, LabelValue] = {}
+    google: Google
+    terraform: Terraform
+    source: Source
+    model: Model
+    serving: Serving = Serving()
+    build: Build = Build()
+    endpoint: Endpoint
+    ui: Ui = Ui()
+
+    @model_validator(mode="after")
+    def _pairings_fit(self) -> DeploymentConfig:
+        problems = [*endpoint_problems(self), *memory_problems(self), *source_problems(self)]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def all_labels(self) -> dict[str, str]:
+        """Labels of everything this deployment makes: what a sweep for leftovers looks for."""
+        return {**self.labels, "flanstack-env": self.env, "managed-by": "flanstack"}
+
+
+def load(env: str, *, folder: Path = DEPLOYMENTS) -> DeploymentConfig:
+    """The deployment `env`. ConfigError with a line per problem."""
+    path = folder / f"{env}.toml"
+    try:
+        document: dict[str, Any] = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        known = ", ".join(sorted(one.stem for one in folder.glob("*.toml"))) or "none"
+        raise ConfigError(f"FLAN_ENV is {env!r}, but {path} does not exist; there are: {known}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: no TOML: {error}") from None
+    try:
+        return DeploymentConfig(env=env, **document)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_lines(path, error))) from None
+
+
+def _lines(path: Path, error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"{path.name}: {key}: unknown key; check its spelling against deployments/prod.toml")
+        elif problem["type"] == "missing":
+            lines.append(f"{path.name}: {key}: missing")
+        elif not key:
+            lines += [f"{path.name}: {line}" for line in message.splitlines()]
+        else:
+            lines.append(f"{path.name}: {key}: got {problem['input']!r}; {message}")
+    return lines

@@ -1,0 +1,74 @@
+"""What every stack of a deployment begins with: where its state is, and its two providers."""
+
+from __future__ import annotations
+
+import cdktf
+from constructs import Construct
+
+from cdk import bindings
+from cdk.config import ROOT, DeploymentConfig
+from cdk.vertex import VertexProvider
+
+bindings.prepare()
+
+from cdktf_cdktf_provider_google.provider import GoogleProvider  # noqa: E402  needs the prepared package
+
+# Google's services under one address, as the real provider's arguments want them: ending in a version.
+SERVICES_V1 = (
+    "artifact_registry",
+    "cloud_build",
+    "cloud_resource_manager",
+    "iam",
+    "resource_manager",
+    "service_usage",
+    "vertex_ai",
+)
+
+
+class DeploymentStack(cdktf.TerraformStack):
+    """A stack with its backend and providers. `config` is the deployment it belongs to."""
+
+    def __init__(self, scope: Construct, id_: str, *, config: DeploymentConfig) -> None:
+        super().__init__(scope, id_)
+        self.config = config
+        self._backend(id_)
+        google = config.google
+        endpoints = custom_endpoints(google.api_endpoint) if google.api_endpoint else {}
+        GoogleProvider(
+            self,
+            "google",
+            project=google.project,
+            region=google.region,
+            access_token=google.access_token,
+            default_labels=config.all_labels,
+            **endpoints,
+        )
+        VertexProvider(
+            self,
+            "vertex",
+            project=google.project,
+            region=google.region,
+            api_endpoint=google.api_endpoint,
+            access_token=google.access_token,
+        )
+
+    def _backend(self, id_: str) -> None:
+        bucket = self.config.terraform.state_bucket
+        if bucket:
+            cdktf.GcsBackend(self, bucket=bucket, prefix=f"{self.config.env}/{id_}")
+        else:
+            path = ROOT / ".flanstack" / "state" / self.config.env / f"{id_}.tfstate"
+            cdktf.LocalBackend(self, path=str(path))
+
+    def output(self, name: str, value: object, description: str) -> None:
+        cdktf.TerraformOutput(self, name, value=value, description=description, static_id=True)
+
+
+def custom_endpoints(address: str) -> dict[str, str]:
+    """The provider's `*_custom_endpoint` arguments for one address that serves every API."""
+    base = address.rstrip("/")
+    endpoints = {f"{service}_custom_endpoint": f"{base}/v1/" for service in SERVICES_V1}
+    endpoints["cloudbuildv2_custom_endpoint"] = f"{base}/v2/"
+    endpoints["cloud_run_v2_custom_endpoint"] = f"{base}/v2/"
+    endpoints["storage_custom_endpoint"] = f"{base}/storage/v1/"
+    return endpoints
