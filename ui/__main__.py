@@ -19,7 +19,7 @@ SHUTDOWN_GRACE_S = 5
 def main() -> int:
     started = time.monotonic()
     try:
-        config = UiConfig()  # type: ignore[call-arg]
+        config = UiConfig()
     except ValidationError as error:
         print("\n".join(explain(error)), file=sys.stderr)
         return 2

@@ -6,6 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 
+class WrongSetting(ValueError):
+    """A setting that cannot be sent; the message says what, the value got, what is allowed."""
+
+
+def seed_of(text: str) -> int | None:
+    """The seed that the reader wrote; None, a new draw each time, when there is none."""
+    text = text.strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise WrongSetting(f"seed must be a whole number of 0 or more, or empty for a new draw each time; got {text!r}")
+    return int(text)
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationSettings:
     """Temperature 0 is greedy: the likeliest token each time, the same answer each time.

@@ -12,7 +12,7 @@ from ui import examples, prose
 from ui.asking import View, ask
 from ui.config import UiConfig
 from ui.endpoint_client import EndpointClient
-from ui.generation import GenerationSettings
+from ui.generation import GenerationSettings, WrongSetting, seed_of
 from ui.markup import facts, status
 
 CSS = Path(__file__).with_name("page.css")
@@ -101,12 +101,12 @@ def _settings() -> list[Any]:
                 label="repetition_penalty",
                 info="Above 1 makes repeating less likely.",
             ),
-            gr.Number(
+            # not gr.Number: that one shows and sends 0 where nothing is written
+            gr.Textbox(
                 label="seed",
-                info="The same seed draws the same answer; empty draws anew. Used when temperature is above 0.",
-                placeholder="random",
-                precision=0,
-                minimum=0,
+                info="The same seed draws the same answer. Used when temperature is above 0.",
+                placeholder="empty: a new draw each time",
+                max_length=19,
             ),
             gr.Textbox(label="stop", info="Text that ends the answer; one per line, at most four.", lines=2),
         ]
@@ -134,7 +134,12 @@ def _wire(client: EndpointClient, *, prompt: Any, settings: list[Any], outputs: 
     answer, line, ask_button, cancel_button = outputs
 
     async def on_ask(text: str | None, *values: Any) -> AsyncIterator[dict[Any, Any]]:
-        async for view in ask(client, text or "", generation_settings(*values)):
+        try:
+            settings = generation_settings(*values)
+        except WrongSetting as error:
+            yield show(View("error", str(error)))
+            return
+        async for view in ask(client, text or "", settings):
             yield show(view)
 
     def show(view: View) -> dict[Any, Any]:
@@ -175,6 +180,6 @@ def generation_settings(*values: Any) -> GenerationSettings:
         top_k=int(top_k or 0),
         top_p=float(top_p or 1),
         repetition_penalty=float(repetition_penalty or 1),
-        seed=None if seed is None else int(seed),
+        seed=seed_of(seed or ""),
         stop=stop or "",
     )

@@ -158,6 +158,18 @@ def test_an_error_is_told_in_words_and_the_button_comes_back(page, vertex):
     expect(page.locator("body")).not_to_contain_text("Traceback")
 
 
+def test_a_wrong_setting_is_told_in_words_and_asks_nobody(page, vertex):
+    page.get_by_text("How to generate").click()
+    expect(page.get_by_label("seed")).to_have_value("")
+    page.get_by_label("seed").fill("seven")
+
+    ask(page, "Who is Anna?")
+
+    expect(alert(page)).to_contain_text("seed must be a whole number", timeout=WAIT_MS)
+    expect(page.locator("#ask")).to_be_enabled()
+    assert vertex.requests == []
+
+
 def test_an_empty_prompt_asks_nobody(page, vertex):
     ask(page, "  ")
 

@@ -18,7 +18,7 @@ def ask(page: Page) -> str:
     config = httpx.get(f"{page.url}/config").json()
     ask_id = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == "ask")
     (fn,) = [d for d in config["dependencies"] if d["targets"] == [[ask_id, "click"]]]
-    data = ["Who is Anna?", 16, 0, 0, 1, 1, None, ""]
+    data = ["Who is Anna?", 16, 0, 0, 1, 1, "", ""]
     body = {"data": data, "fn_index": fn["id"], "session_hash": "s", "trigger_id": ask_id}
     with httpx.Client(base_url=page.url, timeout=30) as client:
         client.post("/gradio_api/queue/join", json=body).raise_for_status()
@@ -89,6 +89,22 @@ def test_the_port_is_open_before_the_page_is_ready(start_page: StartPage):
     # and it leaves at once when it is told to during its start
     page.process.send_signal(signal.SIGTERM)
     assert page.process.wait(timeout=20) == 0
+
+
+def test_the_process_calls_nobody_when_it_starts_and_shows_the_page(start_page):
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0.5)
+        url = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        page = start_page(HTTPS_PROXY=url, HTTP_PROXY=url, NO_PROXY="127.0.0.1")
+        httpx.get(page.url).raise_for_status()
+
+        with pytest.raises(TimeoutError):
+            proxy.accept()
+
+        # the trap works: whoever calls out is seen
+        with pytest.raises(httpx.HTTPError):
+            httpx.get("https://api.gradio.app", proxy=url, timeout=0.1)
+        proxy.accept()[0].close()
 
 
 def test_sigterm_ends_it_with_0_even_while_it_waits_for_an_answer(start_page, vertex):

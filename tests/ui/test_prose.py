@@ -3,7 +3,6 @@ import pytest
 from tests.ui.conftest import ENDPOINT
 from ui import examples, prose
 from ui.config import UiConfig
-from ui.generation import GenerationSettings
 from ui.markup import facts, status
 
 
@@ -76,25 +75,3 @@ def test_what_comes_from_elsewhere_is_escaped_in_html():
         assert "<img" not in made
         assert "${" not in made
         assert "{{" not in made
-
-
-def test_a_greedy_request_asks_for_nothing_that_drawing_needs():
-    settings = GenerationSettings(max_new_tokens=64, temperature=0, top_k=50, top_p=0.9, seed=7)
-
-    assert settings.parameters() == {"max_new_tokens": 64, "temperature": 0}
-
-
-def test_what_is_set_is_in_the_parameters():
-    settings = GenerationSettings(
-        temperature=0.7, top_k=50, top_p=0.9, repetition_penalty=1.2, seed=0, stop="END\n\n \nbye"
-    )
-
-    assert settings.parameters() == {
-        "max_new_tokens": 128,
-        "temperature": 0.7,
-        "top_k": 50,
-        "top_p": 0.9,
-        "repetition_penalty": 1.2,
-        "seed": 0,
-        "stop": ["END", "bye"],
-    }
