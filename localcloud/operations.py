@@ -7,13 +7,16 @@ nothing of what the work does or of HTTP.
 
 from __future__ import annotations
 
+import builtins
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from localcloud.errors import ApiError, not_found
+from localcloud.faults import Faults
 from localcloud.store import Document, Store
 
 
@@ -33,8 +36,9 @@ def now() -> str:
 class RunningOperation:
     """What a handler sees: its arguments, its metadata, and the clock of the local cloud."""
 
-    def __init__(self, operations: Operations, name: str, arguments: Document) -> None:
+    def __init__(self, operations: Operations, name: str, *, work: str, arguments: Document) -> None:
         self.name = name
+        self.work = work
         self.arguments = arguments
         self._operations = operations
         self._cancelled = threading.Event()
@@ -42,12 +46,33 @@ class RunningOperation:
     def set_metadata(self, **fields: Any) -> None:
         self._operations.merge_metadata(self.name, fields)
 
-    def stage(self, seconds: float | None = None) -> None:
-        """Lets one stage's time pass. Raises OperationCancelled or OperationsStopped meanwhile."""
-        stopping = self._operations.stopping
-        if stopping.wait(self._operations.stage_seconds if seconds is None else seconds):
-            raise OperationsStopped
+    def stage(self, seconds: float | None = None, *, name: str = "") -> None:
+        """Lets one stage's time pass. Raises OperationCancelled, OperationsStopped, or the ApiError of a fault.
+
+        name: what a fault may ask for, e.g. `GETTING_CONTAINER_IMAGE`.
+        """
+        self.meet_fault(name)
+        self.pause(self._operations.stage_seconds if seconds is None else seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Waits. Raises OperationCancelled or OperationsStopped meanwhile."""
+        deadline = time.monotonic() + seconds
         self.check()
+        while (left := deadline - time.monotonic()) > 0:
+            self._operations.stopping.wait(min(left, 0.1))
+            self.check()
+
+    def meet_fault(self, stage: str) -> None:
+        """Waits or fails as a fault for this stage says; does nothing when none does."""
+        fault = self._operations.faults.due_for_operation(self.work, stage)
+        if fault is None:
+            return
+        self.pause(fault.effect.delay_s)
+        while self._operations.faults.is_held(fault):
+            self.pause(0.05)
+        error = fault.effect.error()
+        if error is not None:
+            raise error
 
     def check(self) -> None:
         if self._operations.stopping.is_set():
@@ -65,13 +90,14 @@ Handler = Callable[[RunningOperation], Document]
 class Operations:
     """All operations of all services. `register` every kind of work first, then `resume`."""
 
-    def __init__(self, store: Store, *, stage_seconds: float) -> None:
+    def __init__(self, store: Store, *, stage_seconds: float, faults: Faults | None = None) -> None:
+        self.faults = faults or Faults()
         self.stopping = threading.Event()
         self.stage_seconds = stage_seconds
         self._store = store
         self._handlers: dict[str, Handler] = {}
         self._running: dict[str, RunningOperation] = {}
-        self._threads: list[threading.Thread] = []
+        self._threads: builtins.list[threading.Thread] = []
         self._changed = threading.Condition()
 
     def register(self, work: str, handler: Handler) -> None:
@@ -86,6 +112,7 @@ class Operations:
         metadata: Document | None = None,
         response_type: str = "type.googleapis.com/google.protobuf.Empty",
         operation_id: str | None = None,
+        cancellable: bool = True,
     ) -> Document:
         """Starts work and returns the operation's document at once.
 
@@ -105,6 +132,7 @@ class Operations:
             "_work": work,
             "_arguments": arguments,
             "_response_type": response_type,
+            "_cancellable": cancellable,
         }
         self._store.put(name, kind="operation", document=document)
         self._launch(document)
@@ -135,10 +163,25 @@ class Operations:
         return self.get(name)
 
     def cancel(self, name: str) -> None:
-        self.get(name)
+        """Asks it to stop; one that is done stays as it is. Raises FAILED_PRECONDITION where it cannot be."""
+        document = self._store.get(name)
+        if document is None:
+            raise not_found(name)
         running = self._running.get(name)
-        if running is not None:
-            running.cancel()
+        if running is None:
+            return
+        if not document.get("_cancellable", True):
+            raise ApiError("FAILED_PRECONDITION", f"Operation {name} ({running.work}) cannot be cancelled.")
+        running.cancel()
+
+    def list(self, parent: str) -> builtins.list[Document]:
+        return [public(document) for document in self._store.list("operation", under=parent)]
+
+    def delete(self, name: str) -> None:
+        """Forgets a finished one."""
+        if not self.get(name)["done"]:
+            raise ApiError("FAILED_PRECONDITION", f"Operation {name} is still running.")
+        self._store.delete(name)
 
     def merge_metadata(self, name: str, fields: Document) -> None:
         def change(document: Document) -> None:
@@ -163,7 +206,7 @@ class Operations:
             thread.join(timeout_s)
 
     def _launch(self, document: Document) -> None:
-        running = RunningOperation(self, document["name"], document["_arguments"])
+        running = RunningOperation(self, document["name"], work=document["_work"], arguments=document["_arguments"])
         self._running[document["name"]] = running
         thread = threading.Thread(target=self._run, args=(running, document), name=document["_work"], daemon=True)
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
@@ -171,6 +214,7 @@ class Operations:
 
     def _run(self, running: RunningOperation, document: Document) -> None:
         try:
+            running.meet_fault("")
             response = self._handlers[document["_work"]](running)
             outcome: Document = {"response": {"@type": document["_response_type"], **response}}
         except OperationsStopped:

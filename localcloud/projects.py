@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 _PROJECT = re.compile(r"^projects/([^/]+)")
 
@@ -42,6 +42,13 @@ class Projects:
     def numbered(self, name: str) -> str:
         """`projects/my-id/locations/l/models/m` -> `projects/123/locations/l/models/m`."""
         return _PROJECT.sub(lambda match: f"projects/{self.number(match.group(1))}", name)
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Derives the numbers of all projects in these names again, so that a restart still knows them."""
+        for name in names:
+            match = _PROJECT.match(name)
+            if match is not None:
+                self.number(match.group(1))
 
     def known(self) -> dict[str, str]:
         return dict(self._numbers)

@@ -89,6 +89,10 @@ class Store:
             rows = self._db.execute(query + " ORDER BY seq", arguments).fetchall()
         return [json.loads(body) for (body,) in rows]
 
+    def names(self) -> builtins_list[str]:
+        with self._lock:
+            return [name for (name,) in self._db.execute("SELECT name FROM documents ORDER BY seq")]
+
     def count_by_kind(self) -> dict[str, int]:
         with self._lock:
             return dict(self._db.execute("SELECT kind, COUNT(*) FROM documents GROUP BY kind ORDER BY kind").fetchall())

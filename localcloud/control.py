@@ -1,0 +1,110 @@
+"""The local cloud's own routes: its status, its end, its faults, its journal, its containers' logs.
+
+Everything under /localcloud/; Google has no such thing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from collections.abc import Callable
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
+from pydantic import ValidationError
+
+from localcloud.cloud import LocalCloud
+from localcloud.errors import invalid, not_found
+from localcloud.faults import Fault
+from localcloud.store import Document
+from localcloud.wire import JsonBody
+
+VERSION = "0.1.0"
+MAX_LOG_LINES = 10_000
+
+
+def router(cloud: LocalCloud, *, stop: Callable[[], None]) -> APIRouter:
+    routes = APIRouter(prefix="/localcloud")
+
+    @routes.get("/status")
+    def status() -> Document:
+        return {
+            "pid": os.getpid(),
+            "version": VERSION,
+            "data_dir": str(cloud.data_dir),
+            "url": cloud.base_url,
+            "dedicated_url": cloud.dedicated_url,
+            "projects": cloud.projects.known(),
+            "resources": cloud.store.count_by_kind(),
+            "processes": [
+                {
+                    "pid": process.pid,
+                    "name": process.name,
+                    "port": process.port,
+                    "image": process.spec.image,
+                    "state": process.state,
+                    "reason": process.reason,
+                    "restarts": process.restarts,
+                    "log": str(process.spec.log),
+                }
+                for process in cloud.supervisor.list()
+            ],
+        }
+
+    @routes.post("/stop")
+    def stop_() -> Document:
+        """Answers first; then containers get SIGTERM, and the local cloud exits with 0."""
+        stop()
+        return {"pid": os.getpid(), "stopping": True}
+
+    @routes.get("/logs/{path:path}", response_class=PlainTextResponse)
+    def logs(path: str, lines: int = 200) -> str:
+        """The end of a container's log; it stays when the container is gone."""
+        file = (cloud.logs_dir / path).resolve()
+        if not file.is_relative_to(cloud.logs_dir) or not file.is_file():
+            raise not_found(f"logs/{path}")
+        with file.open(errors="replace") as log:
+            return "".join(deque(log, maxlen=max(1, min(lines, MAX_LOG_LINES))))
+
+    @routes.get("/journal")
+    def journal(method: str | None = None, path: str | None = None) -> Document:
+        try:
+            return {"requests": cloud.journal.entries(method=method, path=path)}
+        except re.error as error:
+            raise invalid(f"path {path!r} is no regular expression: {error}") from error
+
+    @routes.delete("/journal")
+    def forget() -> Document:
+        cloud.journal.clear()
+        return {}
+
+    _add_faults(routes, cloud)
+    return routes
+
+
+def _add_faults(routes: APIRouter, cloud: LocalCloud) -> None:
+    @routes.post("/faults")
+    def add(body: JsonBody) -> Document:
+        """{"match": {…}, "effect": {…}, "times": 1}: see `localcloud.faults` for the fields."""
+        try:
+            fault = Fault.model_validate(body)
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            raise invalid(f"This is no fault: {problems}") from error
+        cloud.faults.add(fault)
+        return fault.model_dump()
+
+    @routes.get("/faults")
+    def list_() -> Document:
+        return {"faults": cloud.faults.as_documents()}
+
+    @routes.delete("/faults")
+    def clear() -> Document:
+        cloud.faults.remove()
+        return {}
+
+    @routes.delete("/faults/{fault_id}")
+    def remove(fault_id: str) -> Document:
+        cloud.faults.remove(fault_id)
+        return {}
