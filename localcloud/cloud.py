@@ -10,17 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from localcloud.faults import Faults
+from localcloud.images.store import ImageStore
 from localcloud.journal import Journal
 from localcloud.operations import Operations
 from localcloud.projects import Projects
 from localcloud.runtime.supervisor import Supervisor
 from localcloud.store import Store
-
-if TYPE_CHECKING:
-    from localcloud.images.store import ImageStore
 
 # Called once each when the local cloud starts, after every `register` and before unfinished operations resume.
 Starter = Callable[[], None]

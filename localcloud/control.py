@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import tempfile
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
@@ -17,6 +20,7 @@ from pydantic import ValidationError
 from localcloud.cloud import LocalCloud
 from localcloud.errors import invalid, not_found
 from localcloud.faults import Fault
+from localcloud.images.store import ImageConfig, parse_image
 from localcloud.store import Document
 from localcloud.wire import JsonBody
 
@@ -79,8 +83,27 @@ def router(cloud: LocalCloud, *, stop: Callable[[], None]) -> APIRouter:
         cloud.journal.clear()
         return {}
 
+    _add_images(routes, cloud)
     _add_faults(routes, cloud)
     return routes
+
+
+def _add_images(routes: APIRouter, cloud: LocalCloud) -> None:
+    @routes.post("/images")
+    def load_image(body: JsonBody) -> Document:
+        """{"uri": with a tag, "folder": its root, "config": {"cmd", "env", "workdir"…}}: an image without a build."""
+        name, folder = parse_image(str(body.get("uri"))), Path(str(body.get("folder")))
+        if name.tag is None or not folder.is_dir():
+            raise invalid(f"An image needs a tag and an existing folder; got {body.get('uri')!r}, {str(folder)!r}.")
+        try:
+            config = ImageConfig(**(body.get("config") or {}))
+        except TypeError as error:
+            raise invalid(f"This is no image config: {error}") from error
+        with tempfile.TemporaryDirectory(dir=cloud.images.root) as scratch:
+            rootfs = Path(shutil.copytree(folder, Path(scratch) / "rootfs", symlinks=True))
+            digest = cloud.images.add(rootfs, config)
+        cloud.images.push(name.path, name.tag, digest)
+        return {"digest": digest}
 
 
 def _add_faults(routes: APIRouter, cloud: LocalCloud) -> None:

@@ -7,6 +7,7 @@ Source of the rules: EndpointService of google-cloud-aiplatform; error texts of 
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from localcloud.cloud import LocalCloud
@@ -20,6 +21,8 @@ from localcloud.vertex.names import checked_deployed_model_id, location_of, made
 from localcloud.vertex.replicas import Replicas
 from localcloud.vertex.traffic import checked_split, split_after_deploy
 
+logger = logging.getLogger("localcloud")
+CANNOT_START = (ApiError, OSError, ValueError, LookupError)  # no image, no command, a folder that is gone
 V1 = "google.cloud.aiplatform.v1"
 STAGES_BEFORE_START = (
     "STARTING_DEPLOYMENT",
@@ -106,7 +109,7 @@ class Deployments:
         running.meet_fault("STARTING_MODEL_SERVER")
         try:
             self._replicas.resize(name, deployed, count=deployed["dedicatedResources"]["minReplicaCount"])
-        except (OSError, ValueError, LookupError) as error:
+        except CANNOT_START as error:
             raise ApiError("FAILED_PRECONDITION", f"The container cannot be started: {error}") from error
         self._replicas.wait_healthy(name, deployed, check=running.check)
         running.set_metadata(deploymentStage="FINISHING_UP")
@@ -191,11 +194,14 @@ class Deployments:
         return {"deployedModel": self._endpoints.shown_deployed(self._endpoints.find(name), changed)}
 
     def start_all(self) -> None:
-        """After a restart of the local cloud: what was deployed runs again."""
+        """After a restart, what was deployed runs again; one that cannot does not stop the others."""
         for endpoint in self._endpoints.all():
             for deployed in endpoint["deployedModels"]:
                 count = deployed["dedicatedResources"]["minReplicaCount"]
-                self._replicas.resize(endpoint["name"], deployed, count=count)
+                try:
+                    self._replicas.resize(endpoint["name"], deployed, count=count)
+                except CANNOT_START as error:
+                    logger.error("%s: DeployedModel %s cannot be started: %s", endpoint["name"], deployed["id"], error)
 
     def _check_free(self, endpoint: Document, deployed_id: str) -> Document:
         """The deployed model, when nothing else is being done to it."""

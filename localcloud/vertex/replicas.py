@@ -11,10 +11,10 @@ import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from localcloud.cloud import LocalCloud
 from localcloud.errors import ApiError
+from localcloud.images.store import ImageConfig
 from localcloud.runtime.environment import base_environment
 from localcloud.runtime.probes import Probe, Probes
 from localcloud.runtime.process import Process
@@ -139,12 +139,12 @@ def routes_of(container: Document, endpoint: str, deployed_id: str) -> tuple[str
     return container.get("healthRoute") or default, container.get("predictRoute") or f"{default}:predict"
 
 
-def _command(container: Document, image: Any) -> list[str]:
+def _command(container: Document, image: ImageConfig) -> list[str]:
     """containerSpec.command replaces the image's ENTRYPOINT and CMD, args alone its CMD: Kubernetes' rule."""
     command, args = container.get("command") or [], container.get("args") or []
     if command:
         return [*command, *args]
-    return [*image.entrypoint, *args] if args else list(image.command)
+    return [*image.entrypoint, *args] if args else image.command
 
 
 def probes_of(container: Document, routes: tuple[str, str], port_window_s: float) -> Probes:
