@@ -16,8 +16,18 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from localcloud import control, operation_routes
+from localcloud import (
+    artifactregistry,
+    cloudrun,
+    control,
+    iam,
+    metadata,
+    operation_routes,
+    serviceusage,
+    storage,
+)
 from localcloud.cloud import LocalCloud
+from localcloud.cloudbuild import routes as cloudbuild
 from localcloud.config import ServeConfig
 from localcloud.errors import ApiError, invalid
 from localcloud.faults import Faults
@@ -31,7 +41,7 @@ from localcloud.runtime.supervisor import Supervisor
 from localcloud.store import Store
 from localcloud.vertex import service as vertex
 
-SERVICES = (vertex,)
+SERVICES = (vertex, cloudbuild, artifactregistry, cloudrun, storage, serviceusage, metadata, iam)
 logger = logging.getLogger("localcloud")
 
 
