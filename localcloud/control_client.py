@@ -10,14 +10,14 @@ from typing import Any
 from localcloud.config import LOOPBACK
 
 
-def status_of(port: int) -> dict[str, Any] | None:
+def status_of(port: int, *, timeout_s: float = 5) -> dict[str, Any] | None:
     """None when nothing there answers as a local cloud does."""
-    return _call("GET", port, "/localcloud/status")
+    return _call("GET", port, "/localcloud/status", timeout_s=timeout_s)
 
 
 def stop(port: int, *, timeout_s: float) -> bool:
     """Asks, and waits until it is gone. False when it still answers after the time."""
-    _call("POST", port, "/localcloud/stop")
+    _call("POST", port, "/localcloud/stop", timeout_s=5)
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if not _listens(port):
@@ -26,8 +26,8 @@ def stop(port: int, *, timeout_s: float) -> bool:
     return False
 
 
-def _call(method: str, port: int, path: str) -> dict[str, Any] | None:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5)
+def _call(method: str, port: int, path: str, *, timeout_s: float) -> dict[str, Any] | None:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout_s)
     try:
         connection.request(method, path)
         response = connection.getresponse()

@@ -81,7 +81,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _holder(port: int) -> str:
-    status = status_of(port)
+    status = status_of(port, timeout_s=1)
     if status is not None:
         return f"the local cloud with pid {status['pid']} serves {status['data_dir']} there"
     pid = _listening_pid(port)

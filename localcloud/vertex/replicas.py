@@ -21,7 +21,7 @@ from localcloud.runtime.process import Process
 from localcloud.store import Document
 from localcloud.vertex.endpoints import replicas_of
 from localcloud.vertex.models import Models, deployment_timeout_s
-from localcloud.vertex.names import last, location_of, project_of
+from localcloud.vertex.names import last, project_of
 
 # Starts that may fail before a deployment is given up: a container that crashes at import never gets better.
 MAX_CRASHES = 3
@@ -124,7 +124,6 @@ class Replicas:
             "AIP_MODEL_NAME": last(endpoint),
             "AIP_PREDICT_ROUTE": predict,
             "AIP_PROJECT_NUMBER": self._cloud.projects.number(project_of(endpoint)),
-            "AIP_REGION": location_of(endpoint),
             "AIP_STORAGE_URI": version.get("artifactUri", ""),
             "AIP_VERSION_NAME": deployed["id"],
         }

@@ -165,8 +165,9 @@ def launch(data_dir: Path, *arguments: str, port: int | None = None) -> Running:
     port = port or free_ports()
     command = [sys.executable, "-m", "localcloud", "serve", "--port", str(port), "--data", str(data_dir)]
     command += ["--project", f"{PROJECT}={NUMBER}", "--stage-seconds", "0.02", "--probe-period", "0.1", "--grace", "3"]
+    env = {**os.environ, "SECRET_OF_THE_DEVELOPER": "1"}  # must not reach a container
     process = subprocess.Popen(
-        [*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, *arguments], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     running = Running(port, data_dir, list(arguments), process)
     deadline = time.monotonic() + 20
@@ -245,7 +246,7 @@ SERVER = textwrap.dedent("""
                 return 200, {"predictions": ["x" * 2_000_000]}
             if first == "shapeless":
                 return 200, {"answer": 1}
-            said = {"greeting": os.environ.get("GREETING", "hello"), "pid": os.getpid()}
+            said = {"greeting": os.environ.get("GREETING", "hello"), "pid": os.getpid(), "variables": list(os.environ)}
             aip = {key: value for key, value in os.environ.items() if key.startswith("AIP_")}
             return 200, {"predictions": [{**said, "instance": one, "aip": aip} for one in body["instances"]]}
 
