@@ -81,7 +81,6 @@ class Services:
         given = {entry["name"]: str(entry.get("value", "")) for entry in container.get("env", [])}
         env = base_environment({**image.env, **given}, metadata_host=cloud.metadata_host, data_dir=cloud.data_dir)
         env["GCE_METADATA_HOST"] = host_for(cloud, template.get("serviceAccount"))
-        env["GCE_METADATA_IP"] = cloud.metadata_host
         service = name.rpartition("/")[2]
         env |= {"K_SERVICE": service, "K_REVISION": document["latestCreatedRevision"], "K_CONFIGURATION": service}
         preferred = int(document["uri"].rpartition(":")[2]) if document.get("uri") else _port(container)

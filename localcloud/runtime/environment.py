@@ -30,6 +30,7 @@ def base_environment(image_env: dict[str, str], *, metadata_host: str, data_dir:
         "HOME": str(home),
         "HOST": "127.0.0.1",
         "GCE_METADATA_HOST": metadata_host,
+        "GCE_METADATA_IP": metadata_host,  # google.auth looks here whether there is a metadata server at all
         "CLOUDSDK_CONFIG": str(config),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
