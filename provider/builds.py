@@ -144,13 +144,15 @@ class Builds:
         )
 
     def _log_tail(self, build: JsonObject) -> str:
-        """The last lines of the log, where it is kept in a bucket; "" otherwise."""
+        """The last lines of the log, where it can be read as text: in a bucket, or on the API's own host."""
         bucket = str(build.get("logsBucket", "")).removeprefix("gs://")
-        if not bucket:
-            return ""
+        url = str(build.get("logUrl", ""))
+        if bucket:
+            url = f"{self.api.host('storage')}/storage/v1/b/{bucket}/o/log-{build['id']}.txt?alt=media"
+        elif not url.startswith(f"{self.api.host('cloudbuild')}/"):
+            return ""  # a page of the console
         import requests
 
-        url = f"{self.api.host('storage')}/storage/v1/b/{bucket}/o/log-{build['id']}.txt?alt=media"
         try:
             answer = self.api.session().get(url, timeout=20)
         except requests.RequestException:
