@@ -31,7 +31,7 @@ variable "image" {
 
 variable "deletion_protection" {
   type    = bool
-  default = false
+  default = true
 }
 
 provider "google" {

@@ -45,6 +45,9 @@ class Api:
         return 200
 
 
+_AT_ONCE = ("apply", "-auto-approve", "-input=false", "-no-color")
+
+
 class Workspace:
     """A folder with a configuration; commands run in it as a user would run them."""
 
@@ -74,8 +77,13 @@ class Workspace:
         self.run("init", "-input=false", "-no-color")
         return self
 
-    def apply(self, **variables):
-        return self.run("apply", "-auto-approve", "-input=false", "-no-color", *_options(variables))
+    def apply(self, *targets, **variables):
+        """Applies everything, or only the targets and what they stand on."""
+        return self.run(*_AT_ONCE, *(f"-target={one}" for one in targets), *_options(variables))
+
+    def apply_planned(self):
+        """Applies what `plan` planned last."""
+        return self.run("apply", "-no-color", "plan")
 
     def refused(self, *arguments):
         """What Terraform says on standard error when it refuses, its line breaks taken out."""
@@ -85,7 +93,12 @@ class Workspace:
 
     def plan(self, **variables):
         """The planned changes by address: the actions, and the paths that force a replacement."""
-        self.run("plan", "-input=false", "-no-color", "-out=plan", *_options(variables))
+        arguments = ["plan", "-input=false", "-no-color", "-detailed-exitcode", "-out=plan", *_options(variables)]
+        done = self.run(*arguments, check=False)
+        if done.returncode not in (0, 2):
+            pytest.fail(f"terraform {' '.join(arguments)}\n{done.stdout}\n{done.stderr}")
+        if done.returncode == 0:
+            return {}
         changes = json.loads(self.run("show", "-json", "plan").stdout).get("resource_changes", [])
         return {one["address"]: one["change"] for one in changes if one["change"]["actions"] != ["no-op"]}
 

@@ -85,10 +85,9 @@ def test_what_can_be_changed_is_changed_in_place_and_back(system):
             ENDPOINT,
         )
     }
-    system.apply(changed=True)
+    system.apply_planned()
     assert system.plan(changed=True) == {}
     system.apply()
-    assert system.plan() == {}
 
 
 def test_a_change_of_what_is_fixed_at_birth_replaces_every_resource(system):
@@ -107,7 +106,7 @@ def test_a_change_behind_terraforms_back_is_planned_away(system, cloud):
 
     assert {address: change["actions"] for address, change in planned.items()} == {ENDPOINT: ["update"]}
     assert planned[ENDPOINT]["before"]["description"] == "theirs"
-    system.apply()
+    system.apply_planned()
     assert cloud.call("GET", f"/v1/{PLACE}/endpoints/1234567")["description"] == "Dialogue summaries"
 
 
@@ -119,7 +118,7 @@ def test_what_somebody_deleted_is_planned_anew(system, cloud):
 
     assert actions["google_service_account.build"] == ["create"]
     assert actions["google_project_iam_member.predict"] == ["create"]
-    system.apply()
+    system.apply_planned()
     assert system.plan() == {}
 
 
@@ -135,12 +134,9 @@ def test_a_member_of_a_policy_leaves_the_other_members_alone(system, cloud):
 
 
 def test_a_protected_service_is_not_destroyed(system):
-    system.apply(deletion_protection=True)
-
     refusal = system.refused("destroy", "-auto-approve", "-input=false", "-target=google_cloud_run_v2_service.ui")
 
     assert "cannot destroy service without setting deletion_protection=false and running `terraform apply`" in refusal
-    system.apply()
 
 
 def test_a_bucket_with_objects_is_destroyed_only_with_force(system, cloud):
@@ -148,7 +144,7 @@ def test_a_bucket_with_objects_is_destroyed_only_with_force(system, cloud):
     target = "-target=google_storage_bucket.staging"
 
     refusal = system.refused("destroy", "-auto-approve", "-input=false", target)
-    system.apply(changed=True)
+    system.apply("google_storage_bucket.staging", changed=True)
     system.run("destroy", "-auto-approve", "-input=false", "-var=changed=true", target)
 
     assert "Error trying to delete bucket flan-staging without `force_destroy` set to true" in refusal
@@ -163,15 +159,15 @@ def test_every_resource_can_be_imported(system, workspace, cloud, image, configu
     folder.write("\n".join(imports), "imports.tf")
 
     planned = folder.plan()
-    folder.apply()
+    folder.apply_planned()
 
     assert {tuple(change["actions"]) for change in planned.values()} <= {("no-op",), ("update",)}
     assert folder.resources().keys() == system.resources().keys()
     assert folder.plan() == {}
-    assert system.plan() == {}
 
 
 def test_a_destroy_leaves_nothing_but_what_was_asked_to_stay(system, cloud):
+    system.apply("google_cloud_run_v2_service.ui", deletion_protection=False)
     system.run("destroy", "-auto-approve", "-input=false")
 
     gone = [
@@ -187,10 +183,14 @@ def test_a_destroy_leaves_nothing_but_what_was_asked_to_stay(system, cloud):
     assert service["state"] == "ENABLED"  # disable_on_destroy = false
 
 
-def test_what_was_destroyed_can_be_made_again(system):
-    system.apply()  # a custom role's name is taken for days after its deletion: it is undeleted
+def test_a_role_whose_name_is_taken_by_its_deleted_self_comes_back(system, cloud):
+    role = "google_project_iam_custom_role.predict"
 
-    assert system.plan() == {}
+    system.apply(role, changed=True)
+
+    seen = cloud.call("GET", "/v1/projects/flan/roles/flanPredict")
+    assert "deleted" not in seen
+    assert seen["title"] == "Flan predicts"
     system.run("destroy", "-auto-approve", "-input=false")
 
 
