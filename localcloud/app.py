@@ -95,7 +95,11 @@ def _start(cloud: LocalCloud) -> None:
         if hasattr(service, "register"):
             service.register(cloud)
     for starter in cloud.starters:
-        starter()
+        try:
+            starter()
+        except (ApiError, OSError, LookupError, ValueError):
+            # An image that is gone, say: what a service cannot start again must not keep the rest from starting.
+            logger.exception("%s did not start all that ran before", starter.__qualname__)
     cloud.operations.resume()
 
 

@@ -61,11 +61,11 @@ class Timing:
 
 
 class Process:
-    """Made by `Supervisor.start`. `port` stays the same over restarts, as long as it is free."""
+    """Made by `Supervisor.start`. `port` is the same over all restarts."""
 
     def __init__(self, spec: Spec, *, ports: Ports, faults: Faults, timing: Timing) -> None:
         self.spec = spec
-        self.port = 0
+        self.port = ports.take(spec.preferred_port)
         self.restarts = 0
         self.last_exit: int | None = None
         self.reason = "not started yet"  # why it is not healthy, in words
@@ -124,7 +124,6 @@ class Process:
 
     def _run(self) -> None:
         try:
-            self.port = self._ports.take(self.spec.preferred_port)
             crashes = 0
             while not self._stopping.is_set():
                 began = time.monotonic()

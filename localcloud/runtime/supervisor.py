@@ -44,6 +44,7 @@ class Supervisor:
         env: the process's whole environment, see `localcloud.runtime.environment`.
         preferred_port: taken when free; 0 for any. The one used is `Process.port`, given in `port_variable`.
         image: shown in the status, not used.
+        OSError: no port is free.
         """
         if not command:
             raise ValueError(f"{name}: an empty command cannot be run; the image needs a CMD or an ENTRYPOINT")

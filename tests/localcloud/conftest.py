@@ -164,7 +164,7 @@ def free_ports() -> int:
 def launch(data_dir: Path, *arguments: str, port: int | None = None) -> Running:
     port = port or free_ports()
     command = [sys.executable, "-m", "localcloud", "serve", "--port", str(port), "--data", str(data_dir)]
-    command += ["--project", f"{PROJECT}={NUMBER}", "--stage-seconds", "0.02", "--probe-period", "0.1", "--grace", "3"]
+    command += ["--project", f"{PROJECT}={NUMBER}", "--stage-seconds", "0", "--probe-period", "0.05", "--grace", "3"]
     env = {**os.environ, "SECRET_OF_THE_DEVELOPER": "1"}  # must not reach a container
     process = subprocess.Popen(
         [*command, *arguments], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

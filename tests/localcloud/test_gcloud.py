@@ -47,6 +47,7 @@ def test_gcloud_lists_describes_and_predicts(gcloud, cloud, tmp_path):
     predicted = gcloud("ai", "endpoints", "predict", endpoint.rsplit("/", 1)[1], *REGION, f"--json-request={request}")
     models = gcloud("ai", "models", "list", *REGION)
 
+    assert isinstance(gcloud("builds", "list"), list)
     assert endpoint in [one["name"] for one in listed]
     assert (described["displayName"], described["deployedModels"][0]["id"]) == ("Seen by gcloud", deployed["id"])
     predictions = predicted["predictions"] if isinstance(predicted, dict) else predicted
