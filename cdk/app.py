@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cdktf
 
+from cdk import bindings  # noqa: F401  first of our own: the stacks below import what it makes quick to import
 from cdk.config import DeploymentConfig
 from cdk.images import Images
 from cdk.stacks.endpoint import EndpointStack
@@ -15,17 +16,20 @@ from cdk.stacks.ui import UiStack
 from cdk.workspace import furnish
 
 
-def synthesize(config: DeploymentConfig, *, outdir: str | None = None) -> Path:
-    """Writes Terraform JSON of every stack, and what Terraform needs beside it. Returns the output folder."""
-    app = cdktf.App(outdir=outdir) if outdir else cdktf.App()
-    images = Images(config)
+def synthesize(config: DeploymentConfig, *, outdir: Path | None = None, images: Images | None = None) -> Path:
+    """Writes Terraform JSON of every stack, and what Terraform needs beside it. Returns the output folder.
+
+    outdir: cdktf's own choice (CDKTF_OUTDIR, else cdktf.out) when None.
+    """
+    app = cdktf.App(outdir=str(outdir)) if outdir else cdktf.App()
+    images = images or Images(config)
     registry = RegistryStack(app, "registry", config=config)
     model = ModelStack(app, "model", config=config, registry=registry, images=images)
     endpoint = EndpointStack(app, "endpoint", config=config, registry=registry, model=model)
     UiStack(app, "ui", config=config, registry=registry, endpoint=endpoint, images=images)
     app.synth()
     folder = Path(app.outdir)
-    sources = {"model": [images.serving], "ui": [images.ui]}
+    sources = {"model": images.serving, "ui": images.ui}
     for stack in ("registry", "model", "endpoint", "ui"):
-        furnish(folder / "stacks" / stack, config=config, sources=sources.get(stack, []))
+        furnish(folder / "stacks" / stack, config=config, source=sources.get(stack))
     return folder

@@ -9,11 +9,18 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
-from cdk.pairings import endpoint_problems, memory_problems, source_problems
+from cdk.pairings import (
+    container_problems,
+    endpoint_problems,
+    memory_problems,
+    page_problems,
+    provider_problems,
+    timeout_problems,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOYMENTS = ROOT / "deployments"
@@ -43,13 +50,36 @@ ProjectNumber = Annotated[str, matching(r"\d{6,15}", "a project number: digits o
 Region = Annotated[str, matching(r"[a-z]+-[a-z]+\d+", "a region such as europe-west4 (no zone, no multi-region)")]
 EndpointId = Annotated[str, matching(r"[1-9]\d{0,8}", "1 to 9 digits, not beginning with 0, as text")]
 Route = Annotated[str, matching(r"/[^\s?#]*", "a path that begins with /")]
-Prefix = Annotated[str, matching(r"[a-z][a-z0-9-]{0,12}[a-z0-9]", "2 to 14 of a-z, 0-9 and -, beginning with a letter")]
+Prefix = Annotated[str, matching(r"[a-z][a-z0-9-]{1,12}[a-z0-9]", "3 to 14 of a-z, 0-9 and -, beginning with a letter")]
+ModelId = Annotated[
+    str, matching(r"[a-z_][a-z0-9_-]{0,62}", "at most 63 of a-z, 0-9, _ and -, not beginning with 0-9 or -")
+]
+Alias = Annotated[str, matching(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]", "letters, digits and -, beginning with a-z")]
+# No hyphen, which Google would allow: cdktf turns it into an underscore in some places and not in others.
+LabelKey = Annotated[str, matching(r"[a-z][a-z0-9_]{0,62}", "at most 63 of a-z, 0-9 and _, beginning with a letter")]
 LabelValue = Annotated[str, matching(r"[a-z0-9_-]{0,63}", "at most 63 of a-z, 0-9, _ and -")]
 Url = Annotated[str, matching(r"https?://[^\s/]+", "an address with scheme, such as http://127.0.0.1:8700")]
 Sum = Annotated[str, matching(r"(sha256:[0-9a-f]{64})?", "sha256: and 64 hexadecimal digits, or empty when not pinned")]
+Bucket = Annotated[
+    str, matching(r"[a-z0-9][a-z0-9_.-]{1,61}[a-z0-9]", "a bucket name: 3 to 63 of a-z, 0-9, -, _ and .")
+]
 Member = Annotated[
     str, matching(r"(user|group|serviceAccount|domain):\S+", "user:…, group:…, serviceAccount:… or domain:…")
 ]
+Deployer = Annotated[
+    str,
+    matching(r"(user:|group:|serviceAccount:|principal://|principalSet://)\S+", "user:…, group:… or principalSet://…"),
+]
+HttpsUrl = Annotated[str, matching(r"https://\S+", "an address that begins with https://")]
+Ref = Annotated[str, matching(r"refs/(heads|tags)/\S+", "a branch or tag such as refs/heads/main")]
+FileName = Annotated[
+    str, matching(r"(?!.*(^|/)\.\.?(/|$))[^/\\][^\\]*", "a file name inside the source: no leading /, no ..")
+]
+ReservationName = Annotated[
+    str,
+    matching(r"projects/[^/]+/zones/[^/]+/reservations/[^/]+", "projects/PROJECT/zones/ZONE/reservations/NAME"),
+]
+Memory = Annotated[str, matching(r"[1-9]\d*(Mi|Gi)", "a size such as 512Mi or 2Gi")]
 
 
 class Google(Frozen):
@@ -69,7 +99,7 @@ class Terraform(Frozen):
     """
 
     plugin_mirror: Literal["local", "cloud"]
-    state_bucket: str | None = None
+    state_bucket: Bucket | None = None
 
 
 class Connection(Frozen):
@@ -83,28 +113,31 @@ class Source(Frozen):
     """How the source reaches a build: a commit of the repository, or an uploaded archive of the working tree."""
 
     delivery: Literal["repository", "upload"]
-    repository_uri: str = Field(pattern=r"^https://")
-    ref: str = Field("refs/heads/main", pattern=r"^refs/")
+    repository_uri: HttpsUrl
+    ref: Ref = "refs/heads/main"
     connection: Connection | None = None
 
 
 class Weights(Frozen):
     """The checkpoint that goes into the serving image.
 
-    source: `https://…/resolve/REVISION`, or a folder of this repository. files: name -> sha256.
+    source: `https://…/resolve/REVISION`, or a folder of this repository. files: name -> sha256, empty when the sum is
+    not known yet; the build refuses such a file.
     """
 
     source: str
-    files: dict[str, Sum]
+    files: dict[FileName, Sum]
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> Weights:
-        if not self.source.startswith("https://") and not (ROOT / self.source).is_dir():
+        inside = not Path(self.source).is_absolute() and ".." not in Path(self.source).parts and self.source
+        if not self.is_remote and not inside:
             raise ValueError(
-                f"source is {self.source!r}; allowed is an https:// address or a folder of this repository"
+                f"source: got {self.source!r}; allowed is https://…/resolve/REVISION, or a folder of this repository "
+                "such as models/dialogue-t5-mini"
             )
         if not self.files:
-            raise ValueError("files is empty; list at least config.json, the weights and the tokenizer's files")
+            raise ValueError("files: got none; list config.json, the weights and the tokenizer's files")
         return self
 
     @property
@@ -113,13 +146,17 @@ class Weights(Frozen):
 
 
 class Model(Frozen):
-    """id: last part of the model's name. parameters_billion and dtype decide whether it fits the accelerator."""
+    """id: last part of the model's name. parameters_billion and dtype decide whether it fits the accelerator.
 
-    id: str = Field(pattern=r"^[a-z_][a-z0-9_-]{0,62}$")
+    version_aliases: point at the newest version, besides Vertex AI's own `default`.
+    """
+
+    id: ModelId
     display_name: str = Field(min_length=1, max_length=128)
     description: str = ""
     parameters_billion: float = Field(gt=0)
-    dtype: Literal["fp32", "bf16", "fp16", "int8"]
+    dtype: Literal["fp32", "bf16", "fp16"]
+    version_aliases: list[Alias] = []
     weights: Weights
 
 
@@ -143,11 +180,16 @@ class Build(Frozen):
 
 
 class Reservation(Frozen):
-    name: str = Field(pattern=r"^projects/[^/]+/zones/[^/]+/reservations/[^/]+$")
+    """Machines reserved beforehand; they are paid for whether they serve or not."""
+
+    name: ReservationName
 
 
 class Endpoint(Frozen):
-    """id: numeric name of the endpoint. request_timeout_s: what one prediction may take."""
+    """id: numeric name of the endpoint. request_timeout_s: what one prediction may take.
+
+    duty_cycle_target: busy share of the accelerator, in percent, that more replicas are started to keep.
+    """
 
     id: EndpointId
     display_name: str = Field(min_length=1, max_length=128)
@@ -161,18 +203,30 @@ class Endpoint(Frozen):
     reservation: Reservation | None = None
     dedicated: bool = True
     access_logging: bool = False
-    request_timeout_s: int = Field(600, ge=1, le=3600)
+    request_timeout_s: int = Field(120, ge=1)
 
 
 class Ui(Frozen):
-    """The page. public: anyone on the internet may use an endpoint that costs money."""
+    """The page. public: anyone on the internet may use an endpoint that costs money. timeout_s: of one HTTP request.
+
+    ingress: where requests may come from; who may send them is decided by public and invokers.
+    """
 
     public: bool = False
     invokers: list[Member] = []
+    ingress: Literal["all", "internal", "internal-and-load-balancer"] = "all"
+    deletion_protection: bool = False
+    timeout_s: int = Field(300, ge=1, le=3600)
     min_instances: int = Field(0, ge=0)
     max_instances: PositiveInt = 1
     cpu: Literal["1", "2", "4"] = "1"
-    memory: str = Field("1Gi", pattern=r"^\d+(Mi|Gi)$")
+    memory: Memory = "1Gi"
+
+
+class Access(Frozen):
+    """deployers: who may act as the deployer's service account, people or a CI's identity pool."""
+
+    deployers: list[Deployer] = []
 
 
 class DeploymentConfig(Frozen):
@@ -180,7 +234,7 @@ class DeploymentConfig(Frozen):
 
     env: str
     prefix: Prefix = "flan"
-    labels: dict[str, LabelValue] = {}
+    labels: dict[LabelKey, LabelValue] = {}
     google: Google
     terraform: Terraform
     source: Source
@@ -189,10 +243,12 @@ class DeploymentConfig(Frozen):
     build: Build = Build()
     endpoint: Endpoint
     ui: Ui = Ui()
+    access: Access = Access()
 
     @model_validator(mode="after")
     def _pairings_fit(self) -> DeploymentConfig:
-        problems = [*endpoint_problems(self), *memory_problems(self), *source_problems(self)]
+        checks = (endpoint_problems, memory_problems, timeout_problems, container_problems, page_problems)
+        problems = [problem for check in (*checks, provider_problems) for problem in check(self)]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -200,7 +256,7 @@ class DeploymentConfig(Frozen):
     @property
     def all_labels(self) -> dict[str, str]:
         """Labels of everything this deployment makes: what a sweep for leftovers looks for."""
-        return {**self.labels, "flanstack-env": self.env, "managed-by": "flanstack"}
+        return {**self.labels, "flanstack_env": self.env, "managed_by": "flanstack"}
 
 
 def load(env: str, *, folder: Path = DEPLOYMENTS) -> DeploymentConfig:
@@ -211,8 +267,10 @@ def load(env: str, *, folder: Path = DEPLOYMENTS) -> DeploymentConfig:
     except FileNotFoundError:
         known = ", ".join(sorted(one.stem for one in folder.glob("*.toml"))) or "none"
         raise ConfigError(f"FLAN_ENV is {env!r}, but {path} does not exist; there are: {known}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: no TOML: {error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as TOML: {error}") from None
+    if "env" in document:
+        raise ConfigError(f"{path.name}: env: unknown key; the file's name is the environment's")
     try:
         return DeploymentConfig(env=env, **document)
     except ValidationError as error:
@@ -222,14 +280,26 @@ def load(env: str, *, folder: Path = DEPLOYMENTS) -> DeploymentConfig:
 def _lines(path: Path, error: ValidationError) -> list[str]:
     lines = []
     for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
+        place = [str(part) for part in problem["loc"] if part != "[key]"]
+        key, message = ".".join(place), problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            lines.append(f"{path.name}: {key}: unknown key; check its spelling against deployments/prod.toml")
+            lines.append(f"{path.name}: {key}: unknown key; allowed here are {', '.join(_keys_beside(place))}")
         elif problem["type"] == "missing":
-            lines.append(f"{path.name}: {key}: missing")
-        elif not key:
-            lines += [f"{path.name}: {line}" for line in message.splitlines()]
+            lines.append(f"{path.name}: {key}: missing; add it, deployments/prod.toml shows how")
+        elif problem["type"] == "value_error" and isinstance(problem["input"], dict | BaseModel):
+            lines += [f"{path.name}: {'.'.join([*place, line])}" for line in message.splitlines()]
         else:
-            lines.append(f"{path.name}: {key}: got {problem['input']!r}; {message}")
+            lines.append(
+                f"{path.name}: {key}: got {problem['input']!r}; {message.replace('Input should be', 'allowed is')}"
+            )
     return lines
+
+
+def _keys_beside(place: list[str]) -> list[str]:
+    """The keys that the table which holds `place` may have."""
+    model: type[BaseModel] = DeploymentConfig
+    for part in place[:-1]:
+        annotation = model.model_fields[part].annotation
+        options = [annotation, *get_args(annotation)]
+        model = next(one for one in options if isinstance(one, type) and issubclass(one, BaseModel))
+    return [name for name in model.model_fields if name != "env"]

@@ -1,27 +1,26 @@
-"""One service account per component, each with its least roles on the narrowest resource.
+"""One service account per component, each with its least roles on the narrowest resource that can hold them.
 
-build: writes images, reads sources, writes logs. serving: reads models. ui: predicts, and nothing else (granted in
-its stack). deployer: what CI needs to apply the stacks `model`, `endpoint` and `ui`; the `registry` stack, which
-grants roles, is applied by a person.
+build      writes images, reads sources, writes logs
+serving    reads the models bucket
+ui         predicts, by a role of one permission
+deployer   plans all stacks and applies `model`, `endpoint` and `ui`, as CI does. It cannot grant roles: the
+           stack `registry`, which does, is applied by a person. So whoever holds it cannot make it more.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
+from cdktf_cdktf_provider_google.artifact_registry_repository import ArtifactRegistryRepository
+from cdktf_cdktf_provider_google.artifact_registry_repository_iam_member import ArtifactRegistryRepositoryIamMember
+from cdktf_cdktf_provider_google.project_iam_custom_role import ProjectIamCustomRole
+from cdktf_cdktf_provider_google.project_iam_member import ProjectIamMember
+from cdktf_cdktf_provider_google.project_service import ProjectService
+from cdktf_cdktf_provider_google.service_account import ServiceAccount
+from cdktf_cdktf_provider_google.service_account_iam_member import ServiceAccountIamMember
+from cdktf_cdktf_provider_google.storage_bucket import StorageBucket
+from cdktf_cdktf_provider_google.storage_bucket_iam_member import StorageBucketIamMember
 from constructs import Construct
 
 from cdk.config import DeploymentConfig
-
-from cdktf_cdktf_provider_google.artifact_registry_repository import ArtifactRegistryRepository  # isort: skip
-from cdktf_cdktf_provider_google.artifact_registry_repository_iam_member import (  # isort: skip
-    ArtifactRegistryRepositoryIamMember,
-)
-from cdktf_cdktf_provider_google.project_iam_member import ProjectIamMember  # isort: skip
-from cdktf_cdktf_provider_google.service_account import ServiceAccount  # isort: skip
-from cdktf_cdktf_provider_google.service_account_iam_member import ServiceAccountIamMember  # isort: skip
-from cdktf_cdktf_provider_google.storage_bucket import StorageBucket  # isort: skip
-from cdktf_cdktf_provider_google.storage_bucket_iam_member import StorageBucketIamMember  # isort: skip
 
 COMPONENTS = {
     "build": "Builds images",
@@ -29,8 +28,15 @@ COMPONENTS = {
     "ui": "Runs the page",
     "deployer": "Applies the stacks from CI",
 }
-# For work that has no narrower resource to grant on than the project.
-DEPLOYER_PROJECT_ROLES = ("roles/aiplatform.user", "roles/cloudbuild.builds.editor", "roles/run.admin")
+# Work that has no narrower resource to be granted on: what it acts on is made by the very same apply.
+DEPLOYER_PROJECT_ROLES = (
+    "roles/aiplatform.user",  # models, endpoints, deployments
+    "roles/cloudbuild.builds.editor",  # triggers and builds
+    "roles/run.admin",  # the page, and who may open it
+    # To plan `registry` without being able to apply it: reads policies and settings.
+    "roles/iam.securityReviewer",
+    "roles/serviceusage.serviceUsageViewer",
+)
 
 
 class Identities(Construct):
@@ -43,50 +49,114 @@ class Identities(Construct):
         *,
         config: DeploymentConfig,
         repository: ArtifactRegistryRepository,
-        staging: StorageBucket,
-        models: StorageBucket,
+        buckets: dict[str, StorageBucket],
+        apis: list[ProjectService],
     ) -> None:
         super().__init__(scope, id_)
-        self._project = config.google.project
+        self._config, self._repository, self._buckets = config, repository, buckets
         self.accounts = {
             name: ServiceAccount(
-                self, name, account_id=f"{config.prefix}-{name}", display_name=f"{title} ({config.env})"
+                self,
+                name,
+                account_id=f"{config.prefix}-{name}",
+                display_name=f"{title} ({config.env})",
+                depends_on=apis,
             )
             for name, title in COMPONENTS.items()
         }
-        self._on_repository("build", repository, "roles/artifactregistry.writer")
-        self._on_bucket("build", "staging", staging, "roles/storage.objectViewer")
+        self._on_repository("build", "roles/artifactregistry.writer")
+        self._on_bucket("build", "staging", "roles/storage.objectViewer")
         self._on_project("build", "roles/logging.logWriter")
-        self._on_bucket("serving", "models", models, "roles/storage.objectViewer")
-        self._on_repository("deployer", repository, "roles/artifactregistry.reader")
-        self._on_bucket("deployer", "staging", staging, "roles/storage.objectUser")
-        for role in DEPLOYER_PROJECT_ROLES:
-            self._on_project("deployer", role)
-        for acted in ("build", "serving", "ui"):
-            ServiceAccountIamMember(
-                self,
-                f"deployer-acts-as-{acted}",
-                service_account_id=self.accounts[acted].name,
-                role="roles/iam.serviceAccountUser",
-                member=self.accounts["deployer"].member,
-            )
+        self._on_bucket("serving", "models", "roles/storage.objectViewer")
+        self._ui_predicts(apis)
+        self._deployer()
 
     def email(self, component: str) -> str:
         return str(self.accounts[component].email)
 
-    def _on_repository(self, who: str, repository: ArtifactRegistryRepository, role: str) -> None:
+    def _ui_predicts(self, apis: list[ProjectService]) -> None:
+        role = ProjectIamCustomRole(
+            self,
+            "predictor",
+            role_id=f"{self._config.prefix.replace('-', '_')}_predictor",
+            title="Predicts through Vertex AI endpoints",
+            permissions=["aiplatform.endpoints.predict"],
+            depends_on=apis,
+        )
+        ProjectIamMember(
+            self,
+            "ui-predicts",
+            project=self._config.google.project,  # an endpoint takes no policy of its own
+            role=role.name,
+            member=self.accounts["ui"].member,
+        )
+
+    def _deployer(self) -> None:
+        self._on_repository("deployer", "roles/artifactregistry.reader")
+        self._on_bucket("deployer", "staging", "roles/storage.objectUser")
+        for noun in self._buckets:
+            self._on_bucket("deployer", noun, "roles/storage.legacyBucketReader")
+        for role in DEPLOYER_PROJECT_ROLES:
+            self._on_project("deployer", role)
+        for acted in ("build", "serving", "ui"):
+            self._may("deployer", f"acts-as-{acted}", acted, "roles/iam.serviceAccountUser")
+        state_bucket = self._config.terraform.state_bucket
+        if state_bucket:
+            StorageBucketIamMember(
+                self,
+                "deployer-state",
+                bucket=state_bucket,
+                role="roles/storage.objectUser",
+                member=self.accounts["deployer"].member,
+            )
+        for number, member in enumerate(self._config.access.deployers):
+            pool = member.startswith(("principal://", "principalSet://"))
+            ServiceAccountIamMember(
+                self,
+                f"deployer-held-by-{number}",
+                service_account_id=self.accounts["deployer"].name,
+                role="roles/iam.workloadIdentityUser" if pool else "roles/iam.serviceAccountTokenCreator",
+                member=member,
+            )
+
+    def _on_repository(self, who: str, role: str) -> None:
         ArtifactRegistryRepositoryIamMember(
             self,
             f"{who}-images",
-            repository=repository.name,
-            location=repository.location,
+            repository=self._repository.name,
+            location=self._repository.location,
             role=role,
             member=self.accounts[who].member,
         )
 
-    def _on_bucket(self, who: str, noun: str, bucket: StorageBucket, role: str) -> None:
-        StorageBucketIamMember(self, f"{who}-{noun}", bucket=bucket.name, role=role, member=self.accounts[who].member)
+    def _on_bucket(self, who: str, noun: str, role: str) -> None:
+        StorageBucketIamMember(
+            self,
+            f"{who}-{noun}-{_short(role)}",
+            bucket=self._buckets[noun].name,
+            role=role,
+            member=self.accounts[who].member,
+        )
 
-    def _on_project(self, who: str, role: str) -> Any:
-        id_ = f"{who}-{role.removeprefix('roles/').replace('.', '-').lower()}"
-        return ProjectIamMember(self, id_, project=self._project, role=role, member=self.accounts[who].member)
+    def _on_project(self, who: str, role: str) -> None:
+        ProjectIamMember(
+            self,
+            f"{who}-{_short(role)}",
+            project=self._config.google.project,
+            role=role,
+            member=self.accounts[who].member,
+        )
+
+    def _may(self, who: str, does: str, on: str, role: str) -> None:
+        ServiceAccountIamMember(
+            self,
+            f"{who}-{does}",
+            service_account_id=self.accounts[on].name,
+            role=role,
+            member=self.accounts[who].member,
+        )
+
+
+def _short(role: str) -> str:
+    """`roles/run.admin` -> `run-admin`, for construct ids."""
+    return role.removeprefix("roles/").replace(".", "-").lower()

@@ -46,6 +46,6 @@ MACHINES: dict[str, Machine] = {
     "n1-standard-8": Machine(None, 0, 0, 30),
     "e2-standard-4": Machine(None, 0, 0, 16),
 }
-BYTES_PER_PARAMETER = {"fp32": 4, "bf16": 2, "fp16": 2, "int8": 1}
+BYTES_PER_PARAMETER = {"fp32": 4, "bf16": 2, "fp16": 2}
 # Weights are not all: caches, activations and the CUDA context need this share besides.
 MEMORY_HEADROOM = 1.1

@@ -1,85 +1,40 @@
 """Cloud Build triggers: the builds that make the images, declared once and run by the provider.
 
-`$_IMAGE` and `$_TAG` are given by whoever runs the build; the weights' manifest is the trigger's own.
+Substitutions `_IMAGE`, `_TAG` and `_WEIGHTS` are given by whoever runs a build; the triggers' own values only make a
+run by hand fail with a clear sentence. Knows nothing of what goes into an image.
 """
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
-
-from constructs import Construct
-
-from cdk.config import DeploymentConfig, Weights
-
-from cdktf_cdktf_provider_google.cloudbuild_trigger import (  # isort: skip
+from cdktf_cdktf_provider_google.cloudbuild_trigger import (
     CloudbuildTrigger,
     CloudbuildTriggerBuild,
     CloudbuildTriggerBuildOptions,
     CloudbuildTriggerBuildStep,
     CloudbuildTriggerSourceToBuild,
 )
-from cdktf_cdktf_provider_google.cloudbuildv2_connection import (  # isort: skip
+from cdktf_cdktf_provider_google.cloudbuildv2_connection import (
     Cloudbuildv2Connection,
     Cloudbuildv2ConnectionGithubConfig,
     Cloudbuildv2ConnectionGithubConfigAuthorizerCredential,
 )
-from cdktf_cdktf_provider_google.cloudbuildv2_repository import Cloudbuildv2Repository  # isort: skip
+from cdktf_cdktf_provider_google.cloudbuildv2_repository import Cloudbuildv2Repository
+from cdktf_cdktf_provider_google.project_service import ProjectService
+from cdktf_cdktf_provider_google.service_account import ServiceAccount
+from constructs import Construct
 
-if TYPE_CHECKING:
-    from cdk.stacks.registry import RegistryStack
+from cdk.config import Build, DeploymentConfig
 
 SERVING_IMAGE, UI_IMAGE = "flan-t5-serving", "flan-ui"
 UI_TIMEOUT_S = 1200
-MAX_SUBSTITUTION = 4000
 DOCKER = "gcr.io/cloud-builders/docker"
 PYTHON = "python:3.11-slim"
-
-
-class ManifestTooLong(Exception):
-    """The weights' manifest does not fit a Cloud Build substitution."""
-
-
-def weights_manifest(weights: Weights) -> str:
-    """The manifest as `serving/weights.py` reads it: compact JSON. ManifestTooLong above 4,000 characters."""
-    text = json.dumps({"source": weights.source, "files": weights.files}, separators=(",", ":"), sort_keys=True)
-    if len(text) > MAX_SUBSTITUTION:
-        raise ManifestTooLong(
-            f"model.weights is {len(text)} characters as a build substitution; Cloud Build allows {MAX_SUBSTITUTION}. "
-            "List fewer files: weights, config and tokenizer are enough."
-        )
-    return text
-
-
-def connected_repository(scope: Construct, config: DeploymentConfig) -> Cloudbuildv2Repository | None:
-    """The second-generation repository, when the deployment names a connection."""
-    connection = config.source.connection
-    if connection is None:
-        return None
-    github = Cloudbuildv2Connection(
-        scope,
-        "github",
-        name=f"{config.prefix}-github",
-        location=config.google.region,
-        github_config=Cloudbuildv2ConnectionGithubConfig(
-            app_installation_id=connection.app_installation_id,
-            authorizer_credential=Cloudbuildv2ConnectionGithubConfigAuthorizerCredential(
-                oauth_token_secret_version=connection.oauth_token_secret_version
-            ),
-        ),
-    )
-    return Cloudbuildv2Repository(
-        scope,
-        "repository",
-        name=f"{config.prefix}-source",
-        location=config.google.region,
-        parent_connection=github.name,
-        remote_uri=config.source.repository_uri,
-    )
+# `$$` is Terraform's escape: Cloud Build sees ${_IMAGE}:${_TAG}.
+IMAGE, WEIGHTS = "$${_IMAGE}:$${_TAG}", "$${_WEIGHTS}"
 
 
 class ImageTrigger(Construct):
-    """A trigger that is run by hand or by the provider. `name`: its full name."""
+    """A trigger that is run by the provider. `name`: its full name; `image`: what it builds, without a tag."""
 
     def __init__(
         self,
@@ -87,108 +42,101 @@ class ImageTrigger(Construct):
         id_: str,
         *,
         config: DeploymentConfig,
-        registry: RegistryStack,
-        repository: Cloudbuildv2Repository | None,
         image: str,
+        account: ServiceAccount,
+        source: CloudbuildTriggerSourceToBuild,
         build: CloudbuildTriggerBuild,
-        substitutions: dict[str, str],
+        apis: list[ProjectService],
+        substitutions: dict[str, str] | None = None,
     ) -> None:
         super().__init__(scope, id_)
-        self._google = google = config.google
-        self.image = f"{registry.image_prefix}/{image}"
+        self._google = config.google
+        self.image = image
         self.trigger = CloudbuildTrigger(
             self,
             "trigger",
             name=f"{config.prefix}-{id_}",
-            location=google.region,
-            description=f"Builds {image}; run by Terraform, once per content.",
-            service_account=registry.identities.accounts["build"].name,
-            source_to_build=_source(config, repository),
+            location=config.google.region,
+            description="Builds an image; run by Terraform, once per content.",
+            service_account=account.name,
+            source_to_build=source,
             build_attribute=build,
-            substitutions={"_IMAGE": self.image, "_TAG": "manual", **substitutions},
+            substitutions={"_IMAGE": image, "_TAG": "by-hand", **(substitutions or {})},
+            depends_on=apis,
         )
 
     @property
     def name(self) -> str:
         return f"projects/{self._google.project}/locations/{self._google.region}/triggers/{self.trigger.trigger_id}"
 
-    @classmethod
-    def serving(
-        cls,
-        registry: RegistryStack,
-        *,
-        config: DeploymentConfig,
-        repository: Cloudbuildv2Repository | None,
-    ) -> ImageTrigger:
-        """Fetches and checks the weights, then builds the image around them."""
-        fetch = CloudbuildTriggerBuildStep(
-            id="weights",
-            name=PYTHON,
-            entrypoint="python",
-            args=["serving/weights.py", "--out", "weights"],
-            env=["WEIGHTS=$_WEIGHTS"],
-        )
-        build = CloudbuildTriggerBuild(
-            step=[fetch, _docker("serving/Dockerfile")],
-            images=["$_IMAGE:$_TAG"],
-            timeout=f"{config.build.timeout_s}s",  # Cloud Build's own default, 600 s, is not enough for 20 GB
-            options=_options(config.build.machine_type, config.build.disk_gb),
-        )
-        weights = {"_WEIGHTS": weights_manifest(config.model.weights)}
-        return cls(
-            registry,
-            "serving-image",
-            config=config,
-            registry=registry,
-            repository=repository,
-            image=SERVING_IMAGE,
-            build=build,
-            substitutions=weights,
-        )
 
-    @classmethod
-    def ui(
-        cls,
-        registry: RegistryStack,
-        *,
-        config: DeploymentConfig,
-        repository: Cloudbuildv2Repository | None,
-    ) -> ImageTrigger:
-        build = CloudbuildTriggerBuild(
-            step=[_docker("ui/Dockerfile")],
-            images=["$_IMAGE:$_TAG"],
-            timeout=f"{UI_TIMEOUT_S}s",
-            options=_options(None, None),
-        )
-        return cls(
-            registry,
-            "ui-image",
-            config=config,
-            registry=registry,
-            repository=repository,
-            image=UI_IMAGE,
-            build=build,
-            substitutions={},
-        )
+def serving_build(build: Build) -> CloudbuildTriggerBuild:
+    """Fetches the weights and checks their sums, then builds the image around them."""
+    fetch = CloudbuildTriggerBuildStep(
+        id="weights",
+        name=PYTHON,
+        entrypoint="python",
+        args=["serving/weights.py", "--out", "weights"],
+        env=[f"WEIGHTS={WEIGHTS}"],
+    )
+    return CloudbuildTriggerBuild(
+        step=[fetch, _docker("serving/Dockerfile")],
+        images=[IMAGE],
+        timeout=f"{build.timeout_s}s",  # Cloud Build's own default, 600 s, is not enough for 20 GB
+        options=_options(machine_type=build.machine_type, disk_size_gb=build.disk_gb),
+    )
+
+
+def ui_build() -> CloudbuildTriggerBuild:
+    return CloudbuildTriggerBuild(
+        step=[_docker("ui/Dockerfile")], images=[IMAGE], timeout=f"{UI_TIMEOUT_S}s", options=_options()
+    )
 
 
 def _docker(dockerfile: str) -> CloudbuildTriggerBuildStep:
     return CloudbuildTriggerBuildStep(
-        id="image", name=DOCKER, args=["build", "-t", "$_IMAGE:$_TAG", "-f", dockerfile, "."]
+        id="image",
+        name=DOCKER,
+        args=["build", "-t", IMAGE, "-f", dockerfile, "."],
+        env=["DOCKER_BUILDKIT=1"],  # only BuildKit reads the Dockerfile's own .dockerignore
     )
 
 
-def _options(machine_type: str | None, disk_gb: int | None) -> CloudbuildTriggerBuildOptions:
-    """logging: a build under an own service account must say where its log goes."""
+def _options(*, machine_type: str | None = None, disk_size_gb: int | None = None) -> CloudbuildTriggerBuildOptions:
     return CloudbuildTriggerBuildOptions(
         machine_type=machine_type,
-        disk_size_gb=disk_gb,
-        logging="CLOUD_LOGGING_ONLY",
-        requested_verify_option="VERIFIED",
+        disk_size_gb=disk_size_gb,
+        logging="CLOUD_LOGGING_ONLY",  # a build under its own service account must say where its log goes
+        requested_verify_option="VERIFIED",  # signed provenance for what `images` lists
     )
 
 
-def _source(config: DeploymentConfig, repository: Cloudbuildv2Repository | None) -> CloudbuildTriggerSourceToBuild:
-    if repository is not None:
-        return CloudbuildTriggerSourceToBuild(repository=repository.id, ref=config.source.ref, repo_type="UNKNOWN")
-    return CloudbuildTriggerSourceToBuild(uri=config.source.repository_uri, ref=config.source.ref, repo_type="GITHUB")
+def source_to_build(
+    scope: Construct, *, config: DeploymentConfig, apis: list[ProjectService]
+) -> CloudbuildTriggerSourceToBuild:
+    """The repository: through a second-generation connection when the deployment names one."""
+    source = config.source
+    if source.connection is None:
+        return CloudbuildTriggerSourceToBuild(uri=source.repository_uri, ref=source.ref, repo_type="GITHUB")
+    github = Cloudbuildv2Connection(
+        scope,
+        "github",
+        name=f"{config.prefix}-github",
+        location=config.google.region,
+        github_config=Cloudbuildv2ConnectionGithubConfig(
+            app_installation_id=source.connection.app_installation_id,
+            authorizer_credential=Cloudbuildv2ConnectionGithubConfigAuthorizerCredential(
+                oauth_token_secret_version=source.connection.oauth_token_secret_version
+            ),
+        ),
+        depends_on=apis,
+    )
+    repository = Cloudbuildv2Repository(
+        scope,
+        "repository",
+        name=f"{config.prefix}-source",
+        location=config.google.region,
+        parent_connection=github.name,
+        remote_uri=source.repository_uri,
+    )
+    return CloudbuildTriggerSourceToBuild(repository=repository.id, ref=source.ref, repo_type="GITHUB")

@@ -58,14 +58,21 @@ class VertexImageBuild(TerraformResource):
         revision: str | None = None,
         source_archive: str | None = None,
         source_bucket: str | None = None,
+        substitutions: Mapping[str, str] | None = None,
         keep_on_destroy: bool | None = None,
         timeout: str | None = None,
     ) -> None:
         super().__init__(
             scope, id_, terraform_resource_type="vertex_image_build", terraform_generator_metadata=_METADATA
         )
-        values = {"image": image, "content_hash": content_hash, "trigger": trigger, "revision": revision}
+        values: dict[str, Any] = {
+            "image": image,
+            "content_hash": content_hash,
+            "trigger": trigger,
+            "revision": revision,
+        }
         values |= {"source_archive": source_archive, "source_bucket": source_bucket}
+        values |= {"substitutions": dict(substitutions) if substitutions else None}
         _set(self, {**values, "keep_on_destroy": keep_on_destroy})
         _set(self, {"timeouts": {"create": timeout} if timeout else None})
 
@@ -122,6 +129,7 @@ class VertexEndpointDeployedModel(TerraformResource):
         display_name: str | None = None,
         service_account: str | None = None,
         enable_access_logging: bool | None = None,
+        timeout: str | None = None,
     ) -> None:
         super().__init__(
             scope,
@@ -133,6 +141,7 @@ class VertexEndpointDeployedModel(TerraformResource):
         values: dict[str, Any] = {"endpoint": endpoint, "model": model, "display_name": display_name}
         values |= {"service_account": service_account, "enable_access_logging": enable_access_logging}
         _set(self, {**values, "dedicated_resources": [dict(dedicated_resources)]})
+        _set(self, {"timeouts": {"create": timeout} if timeout else None})
 
     @property
     def predict_url(self) -> str:

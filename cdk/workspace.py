@@ -1,12 +1,16 @@
 """What Terraform needs beside each stack's JSON so that plain `cdktf deploy` works.
 
 A lock file, because cdktf would otherwise ask the public registry about a private provider; a link to the provider
-mirror; the archives of the images' sources. Written after synth, the same each time.
+mirror; the archive of the image's source; and nothing that Terraform kept of another environment. Written after synth, the same each time.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 from cdk import vertex
 from cdk.config import ROOT, DeploymentConfig
@@ -17,18 +21,35 @@ GOOGLE_SOURCE, GOOGLE_VERSION = "registry.terraform.io/hashicorp/google", "6.50.
 KEPT_ARCHIVES = 3
 
 
-def furnish(stack_folder: Path, *, config: DeploymentConfig, sources: list[ImageSource]) -> None:
+def furnish(folder: Path, *, config: DeploymentConfig, source: ImageSource | None) -> None:
     """Completes one stack's folder."""
-    _write_lock(stack_folder)
-    _link_plugins(stack_folder, ROOT / ".flanstack" / "plugins" / config.terraform.plugin_mirror)
-    if config.source.delivery == "upload":
-        for source in sources:
-            kept = source.write_archive(stack_folder / ARCHIVES)
-            _drop_old(kept, source)
+    _clear_other_environment(folder)
+    _write_lock(folder)
+    _link_plugins(folder, ROOT / ".flanstack" / "plugins" / config.terraform.plugin_mirror)
+    if source is not None and config.source.delivery == "upload":
+        _drop_old(source.write_archive(folder / ARCHIVES), source)
+
+
+def _clear_other_environment(folder: Path) -> None:
+    """Removes `.terraform` when it is of another backend: Terraform would ask about moving state, cdktf cannot answer.
+
+    It holds copies of the backend's settings and links to providers, no state.
+    """
+    kept = folder / ".terraform" / "terraform.tfstate"
+    if not kept.exists():
+        return
+    try:
+        before: dict[str, Any] = json.loads(kept.read_text())["backend"]
+        known = {name: value for name, value in before["config"].items() if value is not None}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        before, known = {}, {}
+    (kind, wanted), *_ = json.loads((folder / "cdk.tf.json").read_text())["terraform"]["backend"].items()
+    if before.get("type") != kind or known != wanted:
+        shutil.rmtree(folder / ".terraform")
 
 
 def _write_lock(folder: Path) -> None:
-    """Version and constraint without hashes: the mirror's launcher differs from machine to machine.
+    """Version and constraint without hashes: the mirror's launchers differ from machine to machine.
 
     The constraint is spelled as the bindings spell it (`version = "6.50.0"` in required_providers).
     """
@@ -36,22 +57,19 @@ def _write_lock(folder: Path) -> None:
         f'provider "{source}" {{\n  version     = "{version}"\n  constraints = "{version}"\n}}\n'
         for source, version in ((GOOGLE_SOURCE, GOOGLE_VERSION), (vertex.SOURCE, vertex.VERSION))
     ]
-    path = folder / ".terraform.lock.hcl"
-    text = "\n".join(sorted(blocks))
-    # Terraform adds hashes to a provider it fetched; they hold as long as the versions do.
-    if path.exists() and all(f'"{version}"' in path.read_text() for version in (GOOGLE_VERSION, vertex.VERSION)):
-        return
-    path.write_text(text)
+    (folder / ".terraform.lock.hcl").write_text("\n".join(sorted(blocks)))
 
 
 def _link_plugins(folder: Path, mirror: Path) -> None:
-    link = folder / "terraform.d" / "plugins"
+    """Terraform looks into `terraform.d/plugins` of the folder that it runs in."""
+    link, target = folder / "terraform.d" / "plugins", Path(os.path.relpath(mirror, folder.resolve() / "terraform.d"))
     link.parent.mkdir(exist_ok=True)
-    if link.is_symlink() and link.readlink() == mirror:
+    if link.is_symlink() and link.readlink() == target:
         return
-    if link.is_symlink() or link.exists():
-        link.unlink()
-    link.symlink_to(mirror, target_is_directory=True)
+    if link.is_dir() and not link.is_symlink():
+        shutil.rmtree(link)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target, target_is_directory=True)
 
 
 def _drop_old(kept: Path, source: ImageSource) -> None:

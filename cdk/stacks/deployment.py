@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import cdktf
+from cdktf_cdktf_provider_google.provider import GoogleProvider
 from constructs import Construct
 
-from cdk import bindings
 from cdk.config import ROOT, DeploymentConfig
 from cdk.vertex import VertexProvider
-
-bindings.prepare()
-
-from cdktf_cdktf_provider_google.provider import GoogleProvider  # noqa: E402  needs the prepared package
 
 # Google's services under one address, as the real provider's arguments want them: ending in a version.
 SERVICES_V1 = (
@@ -57,8 +56,14 @@ class DeploymentStack(cdktf.TerraformStack):
         if bucket:
             cdktf.GcsBackend(self, bucket=bucket, prefix=f"{self.config.env}/{id_}")
         else:
-            path = ROOT / ".flanstack" / "state" / self.config.env / f"{id_}.tfstate"
-            cdktf.LocalBackend(self, path=str(path))
+            # Relative to the stack's folder, where Terraform runs, so that a checkout can be moved.
+            state = ROOT / ".flanstack" / "state" / self.config.env / f"{id_}.tfstate"
+            folder = Path(cdktf.App.of(self).outdir).resolve() / "stacks" / id_
+            cdktf.LocalBackend(self, path=os.path.relpath(state, folder))
+
+    def warn(self, text: str) -> None:
+        """Shown by cdktf after synth; nothing stops."""
+        cdktf.Annotations.of(self).add_warning(text)
 
     def output(self, name: str, value: object, description: str) -> None:
         cdktf.TerraformOutput(self, name, value=value, description=description, static_id=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cdktf_cdktf_provider_google.vertex_ai_endpoint import VertexAiEndpoint
 from constructs import Construct
 
 from cdk.config import DeploymentConfig
@@ -16,8 +17,6 @@ from cdk.stacks.deployment import DeploymentStack
 from cdk.stacks.model import ModelStack
 from cdk.stacks.registry import RegistryStack
 from cdk.vertex import VertexEndpointDeployedModel
-
-from cdktf_cdktf_provider_google.vertex_ai_endpoint import VertexAiEndpoint  # isort: skip  after the prepared package
 
 DUTY_CYCLE = "aiplatform.googleapis.com/prediction/online/accelerator/duty_cycle"
 RESERVATION_KEY = "compute.googleapis.com/reservation-name"
@@ -49,6 +48,8 @@ class EndpointStack(DeploymentStack):
             service_account=registry.identities.email("serving"),
             enable_access_logging=config.endpoint.access_logging or None,
             dedicated_resources=_dedicated_resources(config),
+            # Machines are found before the container's own time begins, and traffic is moved after it.
+            timeout=f"{config.serving.deployment_timeout_s + 1800}s",
         )
         self.output("endpoint_name", self.endpoint_name, "The endpoint.")
         self.output("predict_url", self.predict_url, "Where predictions are sent.")

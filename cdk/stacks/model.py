@@ -12,6 +12,10 @@ from cdk.stacks.deployment import DeploymentStack
 from cdk.stacks.registry import RegistryStack
 from cdk.vertex import VertexImageBuild, VertexModel
 
+# The provider tags an image with this much of its content hash; the label leads from a model to its image.
+TAG_LENGTH = 16
+# The server's words for the checkpoint's number formats.
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 # A container opens its port at once and loads weights behind it, so the probe asks often and waits long.
 HEALTH_PERIOD_S, HEALTH_TIMEOUT_S = 10, 5
 
@@ -31,15 +35,19 @@ class ModelStack(DeploymentStack):
             content_hash=source.content_hash,
             trigger=registry.serving_trigger.name,
             timeout=f"{config.build.timeout_s + 600}s",  # the build's own time-out, and its time in the queue
+            substitutions=images.serving_values,
             **images.delivery(source, bucket=registry.staging.name),
         )
+        for hint in images.hints():
+            self.warn(hint)
         self.model = VertexModel(
             self,
             "model",
             model_id=config.model.id,
             display_name=config.model.display_name,
             description=config.model.description or None,
-            labels=config.all_labels,
+            labels={**config.all_labels, "content": source.content_hash[:TAG_LENGTH]},
+            version_aliases=config.model.version_aliases or None,
             container_spec=_container_spec(config, self.image.image_uri),
         )
         self.output("image_uri", self.image.image_uri, "The serving image, by digest.")
@@ -49,8 +57,8 @@ class ModelStack(DeploymentStack):
 
 def _container_spec(config: DeploymentConfig, image_uri: str) -> dict[str, Any]:
     serving = config.serving
-    # Over the endpoint's own time-out the server's answer would reach nobody.
     env = {
+        "DTYPE": DTYPES[config.model.dtype],
         "MODEL_NAME": config.model.display_name,
         "REQUEST_TIMEOUT_S": str(config.endpoint.request_timeout_s),
         **serving.env,

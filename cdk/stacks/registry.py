@@ -5,31 +5,42 @@ APIs, the image repository, buckets, one identity per component with its least r
 
 from __future__ import annotations
 
-from constructs import Construct
-
-from cdk.config import DeploymentConfig
-from cdk.identities import Identities
-from cdk.stacks.deployment import DeploymentStack
-from cdk.triggers import ImageTrigger, connected_repository
-
-from cdktf_cdktf_provider_google.artifact_registry_repository import (  # isort: skip  after the prepared package
+from cdktf_cdktf_provider_google.artifact_registry_repository import (
     ArtifactRegistryRepository,
     ArtifactRegistryRepositoryCleanupPolicies,
     ArtifactRegistryRepositoryCleanupPoliciesCondition,
     ArtifactRegistryRepositoryCleanupPoliciesMostRecentVersions,
     ArtifactRegistryRepositoryDockerConfig,
 )
-from cdktf_cdktf_provider_google.project_service import ProjectService  # isort: skip
-from cdktf_cdktf_provider_google.storage_bucket import (  # isort: skip
+from cdktf_cdktf_provider_google.project_service import ProjectService
+from cdktf_cdktf_provider_google.storage_bucket import (
     StorageBucket,
     StorageBucketLifecycleRule,
     StorageBucketLifecycleRuleAction,
     StorageBucketLifecycleRuleCondition,
 )
+from constructs import Construct
 
-APIS = ("aiplatform", "artifactregistry", "cloudbuild", "iam", "logging", "run", "storage")
+from cdk.config import DeploymentConfig
+from cdk.identities import Identities
+from cdk.stacks.deployment import DeploymentStack
+from cdk.triggers import SERVING_IMAGE, UI_IMAGE, ImageTrigger, serving_build, source_to_build, ui_build
+
+APIS = (
+    "aiplatform",
+    "artifactregistry",
+    "cloudbuild",
+    "cloudresourcemanager",  # Terraform's grants on the project
+    "containeranalysis",  # where builds put their provenance
+    "iam",
+    "logging",
+    "run",
+    "serviceusage",
+    "storage",
+)
 KEPT_VERSIONS = 5
-UNTAGGED_KEPT = "604800s"  # seven days
+OLD = "2592000s"  # thirty days
+PLACEHOLDER = "your-project-id"
 SOURCE_KEPT_DAYS = 30
 
 
@@ -54,14 +65,22 @@ class RegistryStack(DeploymentStack):
             cleanup_policies=_cleanup_policies(),
             depends_on=apis,
         )
-        self.staging = self._bucket("staging", expires_days=SOURCE_KEPT_DAYS)
-        self.models = self._bucket("models", expires_days=None)
+        self.staging = self._bucket("staging", expires_days=SOURCE_KEPT_DAYS, apis=apis)
+        self.models = self._bucket("models", expires_days=None, apis=apis)
         self.identities = Identities(
-            self, "identities", config=config, repository=self.repository, staging=self.staging, models=self.models
+            self,
+            "identities",
+            config=config,
+            repository=self.repository,
+            buckets={"staging": self.staging, "models": self.models},
+            apis=apis,
         )
-        repository = connected_repository(self, config)
-        self.serving_trigger = ImageTrigger.serving(self, config=config, repository=repository)
-        self.ui_trigger = ImageTrigger.ui(self, config=config, repository=repository)
+        self._triggers(apis)
+        if config.google.project == PLACEHOLDER:
+            self.warn(
+                f'google.project is still "{PLACEHOLDER}": put your project and its number into '
+                f"deployments/{config.env}.toml before you deploy"
+            )
         self.output("image_prefix", self.image_prefix, "Where images are, before their name.")
         self.output("serving_trigger", self.serving_trigger.name, "The trigger that builds the serving image.")
         self.output("ui_trigger", self.ui_trigger.name, "The trigger that builds the UI image.")
@@ -72,7 +91,32 @@ class RegistryStack(DeploymentStack):
         google = self.config.google
         return f"{google.region}-docker.pkg.dev/{google.project}/{self.repository.repository_id}"
 
-    def _bucket(self, noun: str, *, expires_days: int | None) -> StorageBucket:
+    def _triggers(self, apis: list[ProjectService]) -> None:
+        config = self.config
+        account, source = self.identities.accounts["build"], source_to_build(self, config=config, apis=apis)
+        self.serving_trigger = ImageTrigger(
+            self,
+            "serving-image",
+            config=config,
+            image=f"{self.image_prefix}/{SERVING_IMAGE}",
+            account=account,
+            source=source,
+            build=serving_build(config.build),
+            apis=apis,
+            substitutions={"_WEIGHTS": "{}"},
+        )
+        self.ui_trigger = ImageTrigger(
+            self,
+            "ui-image",
+            config=config,
+            image=f"{self.image_prefix}/{UI_IMAGE}",
+            account=account,
+            source=source,
+            build=ui_build(),
+            apis=apis,
+        )
+
+    def _bucket(self, noun: str, *, expires_days: int | None, apis: list[ProjectService]) -> StorageBucket:
         rules = [
             StorageBucketLifecycleRule(
                 action=StorageBucketLifecycleRuleAction(type="Delete"),
@@ -90,18 +134,17 @@ class RegistryStack(DeploymentStack):
             # Sources can be made again at any time; models cannot, so destroy refuses while there are any.
             force_destroy=expires_days is not None,
             lifecycle_rule=rules if expires_days is not None else None,
+            depends_on=apis,
         )
 
 
 def _cleanup_policies() -> list[ArtifactRegistryRepositoryCleanupPolicies]:
-    """Untagged layers go after a week; the newest versions of each image stay whatever their age."""
+    """Old versions go, tagged by their content or not; the newest of each image stay whatever their age."""
     return [
         ArtifactRegistryRepositoryCleanupPolicies(
-            id="delete-untagged",
+            id="delete-old",
             action="DELETE",
-            condition=ArtifactRegistryRepositoryCleanupPoliciesCondition(
-                tag_state="UNTAGGED", older_than=UNTAGGED_KEPT
-            ),
+            condition=ArtifactRegistryRepositoryCleanupPoliciesCondition(tag_state="ANY", older_than=OLD),
         ),
         ArtifactRegistryRepositoryCleanupPolicies(
             id="keep-newest",

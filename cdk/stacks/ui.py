@@ -1,19 +1,8 @@
-"""Stack `ui`: the page's image, its Cloud Run service, and an identity that may predict and nothing else."""
+"""Stack `ui`: the page's image, and its Cloud Run service with an identity that may predict and nothing else."""
 
 from __future__ import annotations
 
-from constructs import Construct
-
-from cdk.config import DeploymentConfig
-from cdk.images import Images
-from cdk.prices import price
-from cdk.stacks.deployment import DeploymentStack
-from cdk.stacks.endpoint import EndpointStack
-from cdk.stacks.registry import RegistryStack
-from cdk.triggers import UI_TIMEOUT_S
-from cdk.vertex import VertexImageBuild
-
-from cdktf_cdktf_provider_google.cloud_run_v2_service import (  # isort: skip  after the prepared package
+from cdktf_cdktf_provider_google.cloud_run_v2_service import (
     CloudRunV2Service,
     CloudRunV2ServiceTemplate,
     CloudRunV2ServiceTemplateContainers,
@@ -24,13 +13,26 @@ from cdktf_cdktf_provider_google.cloud_run_v2_service import (  # isort: skip  a
     CloudRunV2ServiceTemplateContainersStartupProbeHttpGet,
     CloudRunV2ServiceTemplateScaling,
 )
-from cdktf_cdktf_provider_google.cloud_run_v2_service_iam_member import CloudRunV2ServiceIamMember  # isort: skip
-from cdktf_cdktf_provider_google.project_iam_custom_role import ProjectIamCustomRole  # isort: skip
-from cdktf_cdktf_provider_google.project_iam_member import ProjectIamMember  # isort: skip
+from cdktf_cdktf_provider_google.cloud_run_v2_service_iam_member import CloudRunV2ServiceIamMember
+from constructs import Construct
+
+from cdk.config import DeploymentConfig
+from cdk.images import Images
+from cdk.pairings import PAGE_MARGIN_S
+from cdk.prices import price
+from cdk.stacks.deployment import DeploymentStack
+from cdk.stacks.endpoint import EndpointStack
+from cdk.stacks.registry import RegistryStack
+from cdk.triggers import UI_TIMEOUT_S
+from cdk.vertex import VertexImageBuild
 
 PORT = 7860
 HEALTH = "/healthz"
-REQUEST_TIMEOUT_S = 900
+INGRESS = {
+    "all": "INGRESS_TRAFFIC_ALL",
+    "internal": "INGRESS_TRAFFIC_INTERNAL_ONLY",
+    "internal-and-load-balancer": "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER",
+}
 
 
 class UiStack(DeploymentStack):
@@ -58,39 +60,24 @@ class UiStack(DeploymentStack):
             timeout=f"{UI_TIMEOUT_S + 600}s",
             **images.delivery(source, bucket=registry.staging.name),
         )
-        permission = self._may_predict()
         self.service = CloudRunV2Service(
             self,
             "page",
             name=f"{config.prefix}-ui",
             location=config.google.region,
-            deletion_protection=False,  # the provider's default, true, makes `cdktf destroy` fail
-            ingress="INGRESS_TRAFFIC_ALL",
+            deletion_protection=config.ui.deletion_protection,  # the provider's own default makes a destroy fail
+            ingress=INGRESS[config.ui.ingress],
             template=self._template(),
-            depends_on=[permission],
         )
         self._access()
         self.output("ui_url", self.service.uri, "The page.")
         self.output("image_uri", self.image.image_uri, "The page's image, by digest.")
 
-    def _may_predict(self) -> ProjectIamMember:
-        """A role with one permission. Vertex AI has no narrower resource to grant it on than the project."""
-        config = self.config
-        role = ProjectIamCustomRole(
-            self,
-            "predictor",
-            role_id=f"{config.prefix.replace('-', '_')}_predictor",
-            title="Predicts through Vertex AI endpoints",
-            permissions=["aiplatform.endpoints.predict"],
-        )
-        member = self._registry.identities.accounts["ui"].member
-        return ProjectIamMember(self, "ui-predicts", project=config.google.project, role=role.name, member=member)
-
     def _template(self) -> CloudRunV2ServiceTemplate:
         config = self.config
         return CloudRunV2ServiceTemplate(
             service_account=self._registry.identities.email("ui"),
-            timeout=f"{REQUEST_TIMEOUT_S}s",
+            timeout=f"{config.ui.timeout_s}s",
             session_affinity=True,  # Gradio keeps a session in the instance it began in
             scaling=CloudRunV2ServiceTemplateScaling(
                 min_instance_count=config.ui.min_instances, max_instance_count=config.ui.max_instances
@@ -100,14 +87,16 @@ class UiStack(DeploymentStack):
                     image=self.image.image_uri,
                     ports=CloudRunV2ServiceTemplateContainersPorts(container_port=PORT),
                     resources=CloudRunV2ServiceTemplateContainersResources(
-                        limits={"cpu": config.ui.cpu, "memory": config.ui.memory}, startup_cpu_boost=True
+                        limits={"cpu": config.ui.cpu, "memory": config.ui.memory},
+                        cpu_idle=True,  # billed by request; unset beside `limits` it would be billed always
+                        startup_cpu_boost=True,
                     ),
                     env=[
                         CloudRunV2ServiceTemplateContainersEnv(name=name, value=value)
                         for name, value in sorted(self._environment().items())
                     ],
                     startup_probe=CloudRunV2ServiceTemplateContainersStartupProbe(
-                        http_get=CloudRunV2ServiceTemplateContainersStartupProbeHttpGet(path=HEALTH),
+                        http_get=CloudRunV2ServiceTemplateContainersStartupProbeHttpGet(path=HEALTH, port=PORT),
                         period_seconds=5,
                         timeout_seconds=3,
                         failure_threshold=24,
@@ -121,6 +110,7 @@ class UiStack(DeploymentStack):
             "ENDPOINT": self._endpoint.endpoint_name,
             "PREDICT_URL": self._endpoint.predict_url,
             "MODEL_NAME": self.config.model.display_name,
+            "PREDICT_TIMEOUT_S": str(self.config.endpoint.request_timeout_s + PAGE_MARGIN_S),
             "PRICE_USD_PER_HOUR": f"{price(self.config).usd_per_hour:.2f}",
             "REGION": self.config.google.region,
         }
