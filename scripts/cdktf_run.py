@@ -23,6 +23,7 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 _LABEL = re.compile(rf"^({'|'.join(STACKS)})  (.*)$")
 _COMPLETE = re.compile(r"(?:Apply|Destroy) complete! Resources: (.+)\.")
 _STEP = re.compile(r"^\s*(\S+\.\S+): (Creating|Modifying|Destroying|Still \w+|Creation|Modifications|Destruction)")
+_BEGINS = re.compile(r"Terraform used the selected providers|Refreshing state|Terraform will perform|No changes\.")
 _SPINNER = re.compile(r"^\s*[⠀-⣿]|Stacks? deploying|Stacks? destroying|Stacks? waiting")
 
 
@@ -113,6 +114,9 @@ class CdktfRun:
         if not self._stack:
             return
         result = self.results.setdefault(self._stack, StackResult(started=time.monotonic()))
+        if _BEGINS.search(line) and result.ended is None:
+            # cdktf initializes every stack first, and applies them one after the other.
+            result.started = max(result.started, max((one.ended or 0 for one in self.results.values()), default=0))
         if complete := _COMPLETE.search(line):
             result.ended, result.changes = time.monotonic(), complete.group(1)
         elif "No changes." in line or "No objects need to be destroyed" in line:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from scripts.cdktf_run import CdktfFailed, CdktfRun
 from scripts.deployment import Deployment
-from scripts.local_cloud import LocalCloudFailed
+from scripts.local_cloud import LocalCloudFailed, is_alive
 from scripts.machine import ROOT, MachineUnfit, port_is_taken
 from scripts.timeline import Timeline
 
@@ -26,27 +27,35 @@ def down(timeline: Timeline, deployment: Deployment) -> None:
         return
     with timeline.phase("local Google Cloud") as phase:
         phase.note("started, to destroy what its state holds" if cloud.start() else "is running")
+    running = pids_of(cloud.status() or {})
     if deployment.resources():
         with timeline.phase("cdktf destroy of four stacks") as phase:
             CdktfRun("destroy", log=LOG, on_step=lambda stack, step: phase.note(f"{stack}: {step}")).run()
             phase.note("")
     status = cloud.status() or {}
     with timeline.phase("local cloud stops"):
-        pids = cloud.stop()
+        running |= set(cloud.stop())
     if deployment.resources():
         raise SomethingLeft(f"The state still holds {deployment.resources()} resources: {deployment.state_dir}")
-    processes = status.get("processes", [])
-    if processes:
-        raise SomethingLeft(f"After the destroy these still ran (they are stopped now): {processes}")
+    if status.get("processes"):
+        raise SomethingLeft(f"After the destroy these still ran (they are stopped now): {status['processes']}")
+    if left := sorted(pid for pid in running if is_alive(pid)):
+        raise SomethingLeft(f"These processes are still there: {left}")
     records = {kind: count for kind, count in status.get("resources", {}).items() if count and kind not in HISTORY}
     for port in (cloud.port, cloud.port + 1):
         if port_is_taken(port):
             raise SomethingLeft(f"Something still listens on port {port}.")
     kept = ", ".join(f"{count} {kind}" for kind, count in sorted(records.items())) or "no record"
     timeline.say(
-        f"\n  All is down: 0 resources in the state, {len(pids)} processes ended, none left, ports {cloud.port} and "
+        f"\n  All is down: 0 resources in the state, {len(running)} processes ended, none left, ports {cloud.port} and "
         f"{cloud.port + 1} free.\n  The local cloud keeps {kept} in {cloud.data_dir.relative_to(ROOT)}."
     )
+
+
+def pids_of(status: dict[str, Any]) -> set[int]:
+    """The local cloud's process and every container's, as its status names them."""
+    found = {process["pid"] for process in status.get("processes", []) if process.get("pid")}
+    return found | ({status["pid"]} if status else set())
 
 
 def main() -> int:

@@ -115,12 +115,13 @@ class LocalCloud:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(status["pid"], signal.SIGTERM)
         if not _gone(pids, STOP_TIMEOUT_S):
-            left = [pid for pid in pids if _is_alive(pid)]
+            left = [pid for pid in pids if is_alive(pid)]
             raise LocalCloudFailed(f"Still running after {2 * STOP_TIMEOUT_S:.0f} s: processes {left}. Log: {self.log}")
         return pids
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -134,7 +135,7 @@ def _is_alive(pid: int) -> bool:
 
 def _gone(pids: list[int], timeout_s: float) -> bool:
     deadline = time.monotonic() + timeout_s
-    while any(_is_alive(pid) for pid in pids):
+    while any(is_alive(pid) for pid in pids):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)

@@ -144,7 +144,7 @@ def summary(deployment: Deployment, answer: str, results: dict[str, StackResult]
 def docs_url(status: dict[str, Any]) -> str:
     """The OpenAPI page of the first serving process."""
     for process in status.get("processes", []):
-        if "/deployedModels/" in process["name"] or "deployed" in process["name"]:
+        if process["name"].startswith("vertex/"):
             return f"http://127.0.0.1:{process['port']}/docs"
     return "(no serving process)"
 
