@@ -13,7 +13,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from tfplugin.resource import PluginError, Stopped
 
@@ -33,13 +33,18 @@ CALL_TIMEOUT_S = 60.0
 
 
 class ApiError(PluginError):
-    """Google refused, or did not answer. status: HTTP status (0 when nothing answered); reason: google.rpc name."""
+    """Google refused, or did not answer. status: HTTP status (0 when no API answered); reason: google.rpc name."""
 
     def __init__(self, summary: str, detail: str, *, status: int, reason: str, message: str) -> None:
         super().__init__(summary, detail)
         self.status = status
         self.reason = reason
         self.message = message
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether it is the network or the service that is down, rather than the request that is wrong."""
+        return self.reason != "NO_JSON" and (self.status == 0 or self.status in RETRIED_STATUS)
 
 
 @dataclass(frozen=True)
@@ -118,19 +123,28 @@ class Api:
 
     def _try(self, method: str, url: str, **options: Any) -> JsonObject | _Refusal:
         import requests
+        from google.auth.exceptions import GoogleAuthError
 
         try:
             answer = self.session().request(method, url, timeout=CALL_TIMEOUT_S, **options)
         except requests.RequestException as error:
             return _Refusal(0, "UNAVAILABLE", f"{type(error).__name__}: {error}", None)
-        if answer.ok:
+        except GoogleAuthError as error:
+            raise _no_credentials(error) from error
+        if not answer.ok:
+            return _refusal(answer)
+        try:
             return dict(answer.json()) if answer.content else {}
-        return _refusal(answer)
+        except (ValueError, TypeError):  # a proxy's page, or something else that is no Google API
+            return _Refusal(0, "NO_JSON", f"It answered {answer.status_code} with no JSON: {answer.text[:200]!r}", None)
 
     def session(self) -> Any:
+        """Google's authorized session: `requests`, with the provider's identity on every call."""
         with self._lock:
             if self._session is None:
                 self._session = _session(self.settings)
+                # A proxy of the environment does not know this machine's loopback.
+                self._session.trust_env = not _is_loopback(self.settings.api_endpoint)
             return self._session
 
 
@@ -148,7 +162,7 @@ class _Refusal:
 
     def as_api_error(self, method: str, url: str) -> ApiError:
         if self.status == 0:
-            summary = "The API cannot be reached"
+            summary = "The API cannot be reached" if self.reason == "UNAVAILABLE" else "This is no Google API"
         else:
             summary = f"{self.reason}: {self.message.splitlines()[0] if self.message else 'no message'}"
         cure = _CURES.get(self.status, "")
@@ -175,13 +189,21 @@ def _session(settings: Settings) -> Any:
     from google.auth.transport.requests import AuthorizedSession
     from google.oauth2.credentials import Credentials
 
-    if settings.access_token:
-        return AuthorizedSession(Credentials(settings.access_token))
+    if settings.access_token:  # cannot be refreshed: a 401 is the answer
+        return AuthorizedSession(Credentials(settings.access_token), refresh_status_codes=())
     try:
         credentials, _ = google.auth.default(scopes=SCOPES)
     except GoogleAuthError as error:
-        raise PluginError(
-            "No Google credentials",
-            f"{error}\nRun `gcloud auth application-default login`, or set access_token in the provider block.",
-        ) from error
+        raise _no_credentials(error) from error
     return AuthorizedSession(credentials)
+
+
+def _no_credentials(error: Exception) -> PluginError:
+    return PluginError(
+        "No Google credentials",
+        f"{error}\nRun `gcloud auth application-default login`, or set access_token in the provider block.",
+    )
+
+
+def _is_loopback(endpoint: str | None) -> bool:
+    return urlsplit(endpoint or "").hostname in ("127.0.0.1", "localhost", "::1")

@@ -114,21 +114,27 @@ class Builds:
         )
         return name
 
-    def wait(self, build: JsonObject, *, timeout_s: float, progress: Progress) -> JsonObject:
+    def get(self, build_id: str) -> JsonObject:
+        return self.api.get("cloudbuild", f"{self._path}/{build_id}", stop=self.stop)
+
+    def find(self, build_id: str) -> JsonObject | None:
+        return self.api.find("cloudbuild", f"{self._path}/{build_id}", stop=self.stop)
+
+    def wait(self, build_id: str, *, timeout_s: float, progress: Progress) -> JsonObject:
         """The finished build. OperationFailed with the end of its log when it failed; may raise Stopped."""
         poll = Poll(timeout_s, self.stop)
         while True:
-            build = self.api.get("cloudbuild", f"{self._path}/{build['id']}", stop=self.stop)
-            progress.phase(_phase(build))
-            if build["status"] == "SUCCESS":
-                return build
-            if build["status"] not in RUNNING:
-                raise self._failure(build, progress)
+            build = poll.look(lambda: self.get(build_id), progress)
+            if build is not None:
+                progress.phase(_phase(build))
+                if build["status"] == "SUCCESS":
+                    return build
+                if build["status"] not in RUNNING:
+                    raise self._failure(build, progress)
             if poll.is_over:
                 raise OperationTimedOut(
-                    f"Build {build['id']} takes longer than {clock(timeout_s)}",
-                    f"Cloud Build goes on with it: {build.get('logUrl')}. Raise `timeouts.create`, and apply again: "
-                    "the next apply joins this build.",
+                    f"Build {build_id} takes longer than {clock(timeout_s)}",
+                    "Cloud Build goes on with it. Raise `timeouts.create`, and apply again: the next apply joins it.",
                 )
             poll.pause()
 
@@ -144,13 +150,14 @@ class Builds:
         )
 
     def _log_tail(self, build: JsonObject) -> str:
-        """The last lines of the log, where it can be read as text: in a bucket, or on the API's own host."""
-        bucket = str(build.get("logsBucket", "")).removeprefix("gs://")
-        url = str(build.get("logUrl", ""))
+        """The last lines of the log: from its bucket, or from the address that the local cloud gives; else ""."""
+        bucket, link = str(build.get("logsBucket", "")).removeprefix("gs://"), str(build.get("logUrl", ""))
         if bucket:
             url = f"{self.api.host('storage')}/storage/v1/b/{bucket}/o/log-{build['id']}.txt?alt=media"
-        elif not url.startswith(f"{self.api.host('cloudbuild')}/"):
-            return ""  # a page of the console
+        elif self.api.settings.api_endpoint and link.startswith(self.api.host("cloudbuild")):
+            url = link
+        else:  # a page of Google's console, for people
+            return ""
         import requests
 
         try:

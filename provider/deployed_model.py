@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provider import duration, traffic
-from provider.api import Api, JsonObject
+from provider.api import Api, ApiError, JsonObject
 from provider.dedicated_resources import problems, resources_from_api, resources_to_api
 from provider.deployed_model_schema import SCHEMA
+from provider.endpoints import Endpoint, deployed_of, is_taken, split_of
 from provider.names import location_of, same, split_model
-from provider.operations import OperationFailed, OperationTimedOut, retry_precondition, wait
+from provider.operations import OperationFailed, cut_short
 from provider.progress import Progress
 from tfplugin.resource import Context, PluginError, Problem, Stopped
 from tfplugin.schema import Schema
@@ -30,6 +31,12 @@ CONSOLE = "https://console.cloud.google.com/vertex-ai/online-prediction/location
 # What a new deployed model differs by: its id is derived from these.
 IDENTITY = ("endpoint", "model", "display_name", "service_account", "enable_access_logging")
 MUTABLE = ("dedicated_resources", "disable_container_logging")
+SCALING = {
+    "dedicatedResources.minReplicaCount": "min_replica_count",
+    "dedicatedResources.maxReplicaCount": "max_replica_count",
+    "dedicatedResources.requiredReplicaCount": "required_replica_count",
+    "dedicatedResources.autoscalingMetricSpecs": "autoscaling_metric_specs",
+}
 # What only a finished deployment tells.
 LEARNED = ("create_time", "dedicated_endpoint_dns", "predict_url", "status")
 
@@ -41,6 +48,7 @@ class DeployedModel:
     api: Api
     type_name: str = "vertex_endpoint_deployed_model"
     schema: Schema = field(default=SCHEMA)
+    made: set[str] = field(default_factory=set)  # ids of those that this run created
 
     def validate(self, config: State) -> Sequence[Problem]:
         if isinstance(config["model"], str):
@@ -60,192 +68,157 @@ class DeployedModel:
         return planned
 
     def create(self, context: Context, planned: State) -> State:
-        endpoint, number = planned["endpoint"], str(planned["deployed_model_id"])
-        progress = Progress(self.type_name, f"{endpoint.rpartition('/')[2]}/{number}")
-        state = planned | {"id": f"{endpoint}/deployedModels/{number}", "operation": None, "status": "deploying"}
-        held = self._endpoint(context, endpoint)
-        if _deployed(held, number) is not None:
-            progress.phase("ADOPTED", "it is deployed already")
-            return self._serving(context, state)
-        state = self._deploy(context, state, held, progress)
-        return state if state["status"] == "deploying" else self._serving(context, state)
+        endpoint, number = self._endpoint(context, planned), str(planned["deployed_model_id"])
+        progress = Progress(self.type_name, f"{endpoint.short_name}/{number}")
+        state = planned | {"id": f"{endpoint.name}/deployedModels/{number}", "operation": None, "status": "deploying"}
+        self.made.add(state["id"])
+        shown = endpoint.get()
+        found = deployed_of(shown, number)
+        if found is None:
+            operation = self._deploy(endpoint, state, shown, progress)
+            state |= {"operation": operation["name"]} if operation else {}
+        try:
+            return self._brought_up(context, endpoint, state, progress)
+        except OperationFailed:
+            raise
+        except (PluginError, Stopped) as error:
+            # A warning, for an error would taint, and Terraform would replace what only has to be waited for.
+            context.warn(
+                f"{cut_short(error)} while deployed model {number} comes up ({progress.phase_now})",
+                f"Google goes on with {state['operation'] or state['id']}, and what comes up costs money. "
+                "Apply again, or destroy.",
+            )
+            return state | dict.fromkeys(LEARNED) | {"status": "deploying"}
 
     def read(self, context: Context, state: State) -> State | None:
-        path, region = f"/v1/{state['endpoint']}", location_of(state["endpoint"])
-        endpoint = self.api.find("aiplatform", path, stop=context.stop, region=region)
-        found = None if endpoint is None else _deployed(endpoint, state["deployed_model_id"])
-        if endpoint is not None and found is not None:
-            return state | self._seen(endpoint, found, state)
-        if endpoint is not None and _is_deploying(state) and self._runs(context, state):
+        endpoint = self._endpoint(context, state)
+        shown = endpoint.find()
+        if shown is None:
+            return None
+        found = deployed_of(shown, str(state["deployed_model_id"]))
+        if found is not None:
+            return state | self._seen(shown, found, state)
+        if not _is_deploying(state) or not state["operation"]:
+            return None
+        operation = endpoint.operation(state["operation"])
+        if operation is not None and not operation.get("done"):
             return state
+        if operation is not None and "error" in operation:
+            context.warn("The deployment that an earlier apply began has failed", str(operation["error"]["message"]))
         return None
 
     def update(self, context: Context, prior: State, planned: State) -> State:
-        number = str(planned["deployed_model_id"])
+        endpoint, number = self._endpoint(context, planned), str(planned["deployed_model_id"])
+        progress = Progress(self.type_name, f"{endpoint.short_name}/{number}")
         if _is_deploying(prior):
-            progress = Progress(self.type_name, f"{planned['endpoint'].rpartition('/')[2]}/{number}")
-            state = self._wait(context, planned, {"name": prior["operation"]}, progress)
-            if _is_deploying(state):
-                return state
-            planned = self._serving(context, planned)
+            up = self._brought_up(context, endpoint, prior, progress)
+            planned |= {name: up[name] for name in LEARNED}
         if any(prior[name] != planned[name] for name in MUTABLE):
-            self._mutate(context, prior, planned)
-        endpoint = self._endpoint(context, planned["endpoint"])
+            self._mutate(endpoint, prior, planned, progress)
+        shown = endpoint.get()
         if prior["traffic_percent"] != planned["traffic_percent"]:
-            self._set_traffic(context, endpoint, number, int(planned["traffic_percent"]))
-        return planned | self._addresses(endpoint) | {"status": "ready"}
+            endpoint.set_traffic(shown, number, int(planned["traffic_percent"]), warn=context.warn)
+        return planned | self._addresses(shown) | {"status": "ready"}
 
     def delete(self, context: Context, state: State) -> None:
-        region, number = location_of(state["endpoint"]), str(state["deployed_model_id"])
-        endpoint = self.api.find("aiplatform", f"/v1/{state['endpoint']}", stop=context.stop, region=region)
-        progress = Progress(self.type_name, f"{state['endpoint'].rpartition('/')[2]}/{number}")
-        if endpoint is not None and _is_deploying(state) and self._runs(context, state):
+        endpoint, number = self._endpoint(context, state), str(state["deployed_model_id"])
+        if state["id"] in self.made:
+            context.warn(
+                f"Deployed model {number} stays: its replacement is the same",
+                "A replacement of equal model and machine has the same deployed_model_id, and took over what is "
+                "deployed. Set another deployed_model_id to force a new deployment.",
+            )
+            return
+        progress = Progress(self.type_name, f"{endpoint.short_name}/{number}")
+        timeout_s = duration.timeout(state, "delete", DELETE_TIMEOUT)
+        running = endpoint.operation(state["operation"]) if _is_deploying(state) and state["operation"] else None
+        if running is not None:
             # Google refuses to cancel a deployment: it must come up before it can go.
             with contextlib.suppress(OperationFailed):
-                self._wait(context, state, {"name": state["operation"]}, progress)
-            endpoint = self._endpoint(context, state["endpoint"])
-        if endpoint is None or _deployed(endpoint, number) is None:
-            return
+                create_s = duration.timeout(state, "create", CREATE_TIMEOUT)
+                endpoint.wait(running, timeout_s=create_s, progress=progress)
         progress.phase("UNDEPLOYING")
-        body: JsonObject = {"deployedModelId": number}
-        ids = [str(one["id"]) for one in endpoint.get("deployedModels", [])]
-        rest = traffic.without(_split(endpoint), number, ids)
-        if rest is not None:
-            body["trafficSplit"] = rest
-        timeout_s = duration.timeout(state, "delete", DELETE_TIMEOUT)
-        operation = retry_precondition(
-            self.api,
-            "POST",
-            f"/v1/{state['endpoint']}:undeployModel",
-            stop=context.stop,
-            region=region,
-            timeout_s=timeout_s,
-            json=body,
-        )
-        if operation is not None:
-            wait(self.api, operation, timeout_s=timeout_s, progress=progress, stop=context.stop, region=region)
-        after = self.api.find("aiplatform", f"/v1/{state['endpoint']}", stop=context.stop, region=region)
-        if after is not None and _deployed(after, number) is not None:
-            raise PluginError(
-                f"Deployed model {number} is still there after undeploying",
-                f"{state['endpoint']} still lists it, and it still costs money. Apply again, or undeploy it by hand.",
-            )
+        endpoint.undeploy(number, timeout_s=timeout_s, progress=progress)
         progress.phase("UNDEPLOYED")
 
     def import_(self, context: Context, identifier: str) -> State:
         """identifier: `projects/P/locations/L/endpoints/E/deployedModels/ID`."""
-        endpoint_name, found_separator, number = identifier.partition("/deployedModels/")
-        region = location_of(endpoint_name)
-        endpoint = self.api.find("aiplatform", f"/v1/{endpoint_name}", stop=context.stop, region=region)
-        found = None if endpoint is None or not found_separator else _deployed(endpoint, number)
-        if endpoint is None or found is None:
+        name, separator, number = identifier.partition("/deployedModels/")
+        shown = self._endpoint(context, {"endpoint": name}).find()
+        found = None if shown is None or not separator else deployed_of(shown, number)
+        if shown is None or found is None:
             raise PluginError(
                 "Nothing to import",
                 f"Got {identifier!r}; allowed is the name ENDPOINT/deployedModels/ID of one that exists.",
             )
-        project = endpoint_name.split("/")[1]
+        project = name.split("/")[1]
         model = f"projects/{project}/" + str(found["model"]).partition("@")[0].split("/", 2)[2]
-        state = self.schema.body.empty() | {"endpoint": endpoint_name, "deployed_model_id": number, "id": identifier}
+        state = self.schema.body.empty() | {"endpoint": name, "deployed_model_id": number, "id": identifier}
         state |= {"model": f"{model}@{found.get('modelVersionId', '1')}", "status": "ready"}
         state["display_name"], state["service_account"] = found.get("displayName"), found.get("serviceAccount")
         state["enable_access_logging"] = found.get("enableAccessLogging")
-        return state | self._seen(endpoint, found, state)
+        return state | self._seen(shown, found, state)
 
-    def _endpoint(self, context: Context, name: str) -> JsonObject:
-        return self.api.get("aiplatform", f"/v1/{name}", stop=context.stop, region=location_of(name))
+    def _endpoint(self, context: Context, state: State) -> Endpoint:
+        return Endpoint(self.api, context.stop, state["endpoint"])
 
-    def _deploy(self, context: Context, state: State, endpoint: JsonObject, progress: Progress) -> State:
-        """Starts the deployment, all its traffic included, and waits."""
-        region, number = location_of(state["endpoint"]), str(state["deployed_model_id"])
-        split = traffic.with_share(_split(endpoint), "0", int(state["traffic_percent"]))
-        body = {"deployedModel": {"id": number, **_to_api(state)}, "trafficSplit": split}
-        progress.phase("REQUESTED")
-        path = f"/v1/{state['endpoint']}:deployModel"
-        operation = self.api.call("aiplatform", "POST", path, stop=context.stop, region=region, json=body)
-        return self._wait(context, state | {"operation": operation["name"]}, operation, progress)
+    def _deploy(self, endpoint: Endpoint, state: State, shown: JsonObject, progress: Progress) -> JsonObject | None:
+        """Starts the deployment with its share of the traffic; or joins one of this id that runs already.
 
-    def _wait(self, context: Context, state: State, operation: JsonObject, progress: Progress) -> State:
-        """The state once the deployment is done: "ready".
-
-        When Terraform asks to stop, or the time-out is over, "deploying" with a warning: an error would
-        taint the resource, and Terraform would replace it where it only has to be waited for.
+        None when it is deployed by now.
         """
-        region, number = location_of(state["endpoint"]), str(state["deployed_model_id"])
-        timeout_s = duration.timeout(state, "create", CREATE_TIMEOUT)
-        goes_on = f"Google goes on with {operation['name']}, and what comes up costs money. Apply again, or destroy."
-        try:
-            wait(self.api, operation, timeout_s=timeout_s, progress=progress, stop=context.stop, region=region)
-        except Stopped:
-            context.warn(f"Interrupted while deployed model {number} comes up ({progress.phase_now})", goes_on)
-            return state | {"status": "deploying"}
-        except OperationTimedOut as error:
-            context.warn(error.summary, goes_on)
-            return state | {"status": "deploying"}
-        except PluginError as error:
-            error.detail += f"\nConsole: {CONSOLE}/{region}/endpoints/{state['endpoint'].rpartition('/')[2]}"
-            raise
-        return state | {"status": "ready"}
-
-    def _serving(self, context: Context, state: State) -> State:
-        """The state of one that is deployed, with its share of the traffic given to it."""
         number = str(state["deployed_model_id"])
-        endpoint = self._endpoint(context, state["endpoint"])
-        created = (_deployed(endpoint, number) or {}).get("createTime")
-        self._set_traffic(context, endpoint, number, int(state["traffic_percent"]))
-        return state | self._addresses(endpoint) | {"create_time": created, "status": "ready"}
+        split = traffic.with_share(split_of(shown), "0", int(state["traffic_percent"]))
+        progress.phase("REQUESTED")
+        try:
+            return endpoint.start_deploy({"id": number, **_to_api(state)}, split)
+        except ApiError as error:
+            if not is_taken(error, number):
+                raise
+            running = endpoint.deployments()
+            if not running and deployed_of(endpoint.get(), number) is None:
+                raise
+        progress.phase("JOINED", "an earlier apply began it")
+        return running[-1] if running else None
 
-    def _runs(self, context: Context, state: State) -> bool:
-        """Whether the operation that deploys it still runs."""
-        path, region = f"/v1/{state['operation']}", location_of(state["endpoint"])
-        operation = self.api.find("aiplatform", path, stop=context.stop, region=region)
-        return operation is not None and not operation.get("done")
+    def _brought_up(self, context: Context, endpoint: Endpoint, state: State, progress: Progress) -> State:
+        """The state of one that serves: waited for, as configured, and with its share of the traffic."""
+        number = str(state["deployed_model_id"])
+        if state["operation"]:
+            timeout_s = duration.timeout(state, "create", CREATE_TIMEOUT)
+            try:
+                endpoint.wait({"name": state["operation"]}, timeout_s=timeout_s, progress=progress)
+            except OperationFailed as error:
+                error.detail += f"\nConsole: {CONSOLE}/{endpoint.region}/endpoints/{endpoint.short_name}"
+                raise
+        shown = endpoint.get()
+        found = deployed_of(shown, number)
+        if found is None:
+            raise PluginError(f"Deployed model {number} is not there", f"{endpoint.name} does not list it. Plan again.")
+        if not state["operation"]:
+            progress.phase("ADOPTED", "it is deployed already")
+            seen = state | self._seen(shown, found, state)
+            if any(seen[name] != state[name] for name in MUTABLE):
+                self._mutate(endpoint, seen, state, progress)
+        endpoint.set_traffic(shown, number, int(state["traffic_percent"]), warn=context.warn)
+        return state | self._addresses(shown) | {"create_time": found.get("createTime"), "status": "ready"}
 
-    def _mutate(self, context: Context, prior: State, planned: State) -> None:
-        region, number = location_of(planned["endpoint"]), str(planned["deployed_model_id"])
-        resources = resources_to_api(planned)
-        wanted = {
-            "dedicatedResources.minReplicaCount": "min_replica_count",
-            "dedicatedResources.maxReplicaCount": "max_replica_count",
-            "dedicatedResources.requiredReplicaCount": "required_replica_count",
-            "dedicatedResources.autoscalingMetricSpecs": "autoscaling_metric_specs",
-        }
+    def _mutate(self, endpoint: Endpoint, prior: State, planned: State, progress: Progress) -> None:
         before, after = prior["dedicated_resources"][0], planned["dedicated_resources"][0]
-        mask = [path for path, name in wanted.items() if before[name] != after[name]]
+        mask = [path for path, name in SCALING.items() if before[name] != after[name]]
         if prior["disable_container_logging"] != planned["disable_container_logging"]:
             mask.append("disableContainerLogging")
-        body: JsonObject = {
-            "deployedModel": {
-                "id": number,
-                "dedicatedResources": {key: value for key, value in resources.items() if key != "machineSpec"},
-                "disableContainerLogging": bool(planned["disable_container_logging"]),
-            },
-            "updateMask": ",".join(mask),
+        resources = {key: value for key, value in resources_to_api(planned).items() if key != "machineSpec"}
+        deployed = {
+            "id": str(planned["deployed_model_id"]),
+            "dedicatedResources": resources,
+            "disableContainerLogging": bool(planned["disable_container_logging"]),
         }
-        progress = Progress(self.type_name, f"{planned['endpoint'].rpartition('/')[2]}/{number}")
         progress.phase("CHANGING " + ", ".join(mask))
-        path = f"/v1/{planned['endpoint']}:mutateDeployedModel"
-        timeout_s = duration.timeout(planned, "update", UPDATE_TIMEOUT)
-        operation = retry_precondition(
-            self.api, "POST", path, stop=context.stop, region=region, timeout_s=timeout_s, json=body
+        endpoint.mutate(
+            deployed, mask, timeout_s=duration.timeout(planned, "update", UPDATE_TIMEOUT), progress=progress
         )
-        if operation is None:
-            raise PluginError("The endpoint is gone", f"{planned['endpoint']} does not exist any more. Plan again.")
-        wait(self.api, operation, timeout_s=timeout_s, progress=progress, stop=context.stop, region=region)
-
-    def _set_traffic(self, context: Context, endpoint: JsonObject, number: str, percent: int) -> None:
-        split = _split(endpoint)
-        if split.get(number, 0) == percent:
-            return
-        name = endpoint["name"]
-        self.api.call(
-            "aiplatform",
-            "PATCH",
-            f"/v1/{name}",
-            stop=context.stop,
-            region=location_of(name),
-            params={"updateMask": "trafficSplit"},
-            json={"trafficSplit": traffic.with_share(split, number, percent)},
-        )
+        progress.phase("CHANGED")
 
     def _addresses(self, endpoint: JsonObject) -> State:
         """Where predictions go: the endpoint's own domain, or the region's shared one."""
@@ -261,7 +234,7 @@ class DeployedModel:
         unchanged = same(model, seen_model) and version == seen_version
         seen: State = {
             "model": state["model"] if unchanged else f"{seen_model}@{seen_version}",
-            "traffic_percent": _split(endpoint).get(str(found["id"]), 0),
+            "traffic_percent": split_of(endpoint).get(str(found["id"]), 0),
             "create_time": found.get("createTime", state["create_time"]),
             "dedicated_resources": [resources_from_api(found.get("dedicatedResources", {}), state)],
             "status": "ready",
@@ -288,14 +261,6 @@ def _identity(planned: State) -> list[Any]:
         {"machine_spec": one["machine_spec"], "spot": one["spot"]} for one in planned["dedicated_resources"] or []
     ]
     return [*(planned[name] for name in IDENTITY), resources]
-
-
-def _deployed(endpoint: JsonObject, number: Any) -> JsonObject | None:
-    return next((one for one in endpoint.get("deployedModels", []) if str(one["id"]) == str(number)), None)
-
-
-def _split(endpoint: JsonObject) -> traffic.Split:
-    return {str(key): int(share) for key, share in endpoint.get("trafficSplit", {}).items()}
 
 
 def _to_api(state: State) -> JsonObject:

@@ -1,7 +1,8 @@
 """`vertex_image_build`: a container image that exists, built once per content.
 
 The image's tag is the start of the content hash. Creating adopts an image with that tag, or joins
-a build of it that runs already, or starts one. Knows nothing of what is in the image.
+a build of it that runs already, or starts one. A build that was cut short is kept as `building`: the
+next plan takes it up. Knows nothing of what is in the image.
 """
 
 from __future__ import annotations
@@ -13,88 +14,21 @@ from typing import Any
 
 from provider import duration
 from provider.api import Api, JsonObject
-from provider.builds import BuildRequest, Builds
+from provider.builds import RUNNING, BuildRequest, Builds
+from provider.image_build_schema import DEFAULT_TIMEOUT, SCHEMA
 from provider.names import image_path, location_of, project_of
+from provider.operations import OperationFailed, cut_short
 from provider.progress import Progress
 from tfplugin.resource import Context, PluginError, Problem, Stopped
-from tfplugin.schema import BOOL, STRING, Attribute, Body, Schema, map_of, timeouts
+from tfplugin.schema import Schema
 from tfplugin.values import UNKNOWN, State
 
-DEFAULT_TIMEOUT = "2h"
 TAG_LENGTH = 16
 # How the same content reaches the build: a change of these alone builds nothing.
 DELIVERY = ("revision", "source_archive", "source_bucket", "substitutions")
-
-SCHEMA = Schema(
-    body=Body(
-        description="A container image in Artifact Registry, built by a Cloud Build trigger once per content.",
-        attributes=[
-            Attribute(
-                name="image",
-                type=STRING,
-                required=True,
-                replace=True,
-                description="`LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/NAME`, without tag or digest.",
-            ),
-            Attribute(
-                name="content_hash",
-                type=STRING,
-                required=True,
-                replace=True,
-                description="sha256, 64 hexadecimal digits, of what goes into the image. Decides whether to build.",
-            ),
-            Attribute(
-                name="trigger",
-                type=STRING,
-                required=True,
-                replace=True,
-                description="`projects/P/locations/L/triggers/ID`: the trigger whose build makes the image.",
-            ),
-            Attribute(
-                name="substitutions",
-                type=map_of(STRING),
-                optional=True,
-                description="Passed to the build besides `_IMAGE` and `_TAG`. A change of these alone builds nothing.",
-            ),
-            Attribute(
-                name="revision",
-                type=STRING,
-                optional=True,
-                description="Commit that the trigger builds. Exactly one of `revision` and `source_archive`.",
-            ),
-            Attribute(
-                name="source_archive",
-                type=STRING,
-                optional=True,
-                description="A .tar.gz of the source, relative to Terraform's working directory, uploaded instead.",
-            ),
-            Attribute(
-                name="source_bucket",
-                type=STRING,
-                optional=True,
-                description="Bucket that takes `source_archive`, as `source/CONTENT_HASH.tar.gz`.",
-            ),
-            Attribute(
-                name="keep_on_destroy",
-                type=BOOL,
-                optional=True,
-                computed=True,
-                default=True,
-                description="Whether the image stays in the registry when this resource is destroyed. Default true.",
-            ),
-            Attribute(name="id", type=STRING, computed=True, description="The same as `image_uri`."),
-            Attribute(name="tag", type=STRING, computed=True, description="The first 16 digits of `content_hash`."),
-            Attribute(name="digest", type=STRING, computed=True, description="`sha256:…` of the image."),
-            Attribute(name="image_uri", type=STRING, computed=True, description="`image@digest`."),
-            Attribute(
-                name="build_id", type=STRING, computed=True, description="The build that made it; null when adopted."
-            ),
-            Attribute(name="log_url", type=STRING, computed=True, description="Where the build's log is read."),
-            Attribute(name="status", type=STRING, computed=True, description="`BUILT`, `ADOPTED` or `building`."),
-        ],
-        blocks=[timeouts(create=DEFAULT_TIMEOUT)],
-    )
-)
+BUILDING = "building"
+# What only a finished build tells.
+LEARNED = ("id", "digest", "image_uri", "build_id", "log_url", "status")
 
 
 @dataclass
@@ -132,56 +66,74 @@ class ImageBuild:
         return problems
 
     def plan(self, context: Context, prior: State | None, planned: State, config: State) -> State:
-        if prior is not None and prior["content_hash"] == planned["content_hash"]:
-            return planned | {name: prior[name] for name in DELIVERY}
         content = planned["content_hash"]
-        return planned | {"tag": content[:TAG_LENGTH] if isinstance(content, str) else UNKNOWN}
+        planned |= {"tag": content[:TAG_LENGTH] if isinstance(content, str) else UNKNOWN}
+        if prior is None:
+            return planned
+        if prior["content_hash"] == content:
+            planned |= {name: prior[name] for name in DELIVERY}
+        if prior["status"] == BUILDING:
+            planned |= dict.fromkeys(LEARNED, UNKNOWN)
+        return planned
 
     def create(self, context: Context, planned: State) -> State:
         image, tag = planned["image"], planned["content_hash"][:TAG_LENGTH]
         progress = Progress(self.type_name, f"{image.rpartition('/')[2]}:{tag}")
-        state = planned | {"tag": tag}
+        state = planned | {"tag": tag, "build_id": None, "log_url": None}
         digest = self._digest_of(image, tag, context)
         if digest is not None:
             progress.phase("ADOPTED", "an image of this content exists: no build")
-            return state | _image(image, digest) | {"build_id": None, "log_url": None, "status": "ADOPTED"}
+            return state | _image(image, digest) | {"status": "ADOPTED"}
         progress.phase("STARTING_BUILD")
-        builds = Builds(self.api, context.stop, project_of(planned["trigger"]), location_of(planned["trigger"]))
+        builds = self._builds(context, planned)
         build = builds.running(image, tag) or builds.start(self._request(planned, tag))
-        state |= {"build_id": build["id"], "log_url": build.get("logUrl"), "status": "building"}
-        timeout_s = duration.timeout(planned, "create", DEFAULT_TIMEOUT)
+        state |= {"build_id": build["id"], "log_url": build.get("logUrl"), "status": BUILDING}
         try:
-            done = builds.wait(build, timeout_s=timeout_s, progress=progress)
-            digest = _built_digest(done, f"{image}:{tag}") or self._digest_of(image, tag, context)
-        except Stopped as stopped:
-            raise PluginError(
-                f"Interrupted while build {build['id']} runs",
+            return self._built(context, builds, state, progress)
+        except OperationFailed as error:
+            error.state = state | {"status": error.reason}  # tainted: the next apply builds again
+            raise
+        except (PluginError, Stopped) as error:
+            # A warning, for an error would taint, and there is nothing to replace here.
+            context.warn(
+                f"{cut_short(error)} while build {build['id']} runs ({progress.phase_now})",
                 f"Cloud Build goes on with it ({build.get('logUrl')}). Apply again: the next apply takes its image.",
-            ) from stopped
-        if digest is None:
-            raise PluginError(
-                f"Build {build['id']} made no image {image}:{tag}",
-                "It ended well, but the registry has no such tag. The trigger's build must push and list "
-                f"`${{_IMAGE}}:${{_TAG}}` under `images`. Log: {build.get('logUrl')}",
             )
-        return state | _image(image, digest) | {"status": "BUILT"}
+            return state
 
     def read(self, context: Context, state: State) -> State | None:
-        path = image_path(state["image"])
-        name = f"{path.package_name}/versions/{state['digest']}"
-        found = self.api.find("artifactregistry", f"/v1/{name}", stop=context.stop)
+        if state["status"] == BUILDING:
+            return self._read_unfinished(context, state)
+        if not state["digest"]:
+            return state  # its build failed; Terraform holds it as tainted
+        found = self.api.find("artifactregistry", f"/v1/{_version(state)}", stop=context.stop)
         return None if found is None else state
 
+    def _read_unfinished(self, context: Context, state: State) -> State | None:
+        digest = self._digest_of(state["image"], state["tag"], context)
+        if digest is not None:
+            return state | _image(state["image"], digest) | {"status": "BUILT"}
+        build = self._builds(context, state).find(state["build_id"])
+        if build is not None and build["status"] in RUNNING:
+            return state
+        ended = build["status"] if build else "gone"
+        context.warn(f"Build {state['build_id']} made no image: {ended}", f"Log: {state['log_url']}")
+        return None
+
     def update(self, context: Context, prior: State, planned: State) -> State:
-        return planned
+        if prior["status"] != BUILDING:
+            return planned
+        progress = Progress(self.type_name, f"{prior['image'].rpartition('/')[2]}:{prior['tag']}")
+        built = self._built(context, self._builds(context, prior), prior, progress)
+        return planned | {name: built[name] for name in LEARNED}
 
     def delete(self, context: Context, state: State) -> None:
         if state["keep_on_destroy"] or not state.get("digest"):
             return
-        path = image_path(state["image"])
-        name = f"{path.package_name}/versions/{state['digest']}"
-        if self.api.find("artifactregistry", f"/v1/{name}", stop=context.stop) is not None:
-            self.api.call("artifactregistry", "DELETE", f"/v1/{name}?force=true", stop=context.stop)
+        path = f"/v1/{_version(state)}"
+        if self.api.find("artifactregistry", path, stop=context.stop) is not None:
+            # The tag goes with it: `force`.
+            self.api.call("artifactregistry", "DELETE", path, stop=context.stop, params={"force": "true"})
 
     def import_(self, context: Context, identifier: str) -> State:
         """identifier: `IMAGE:TAG`; the tag of an image made here is the start of its content hash."""
@@ -193,6 +145,24 @@ class ImageBuild:
             )
         known = {"image": image, "tag": tag, "keep_on_destroy": True, "status": "ADOPTED"}
         return known | _image(image, digest)
+
+    def _built(self, context: Context, builds: Builds, state: State, progress: Progress) -> State:
+        """The state once the build is done."""
+        image, tag = state["image"], state["tag"]
+        timeout_s = duration.timeout(state, "create", DEFAULT_TIMEOUT)
+        done = builds.wait(state["build_id"], timeout_s=timeout_s, progress=progress)
+        digest = _built_digest(done, f"{image}:{tag}") or self._digest_of(image, tag, context)
+        if digest is None:
+            message = (
+                "It ended well, but the registry has no such tag. The trigger's build must push and list "
+                f"`${{_IMAGE}}:${{_TAG}}` under `images`. Log: {state['log_url']}"
+            )
+            summary = f"Build {state['build_id']} made no image {image}:{tag}"
+            raise OperationFailed(summary, message, reason="NO_IMAGE", message=message)
+        return state | _image(image, digest) | {"status": "BUILT"}
+
+    def _builds(self, context: Context, state: State) -> Builds:
+        return Builds(self.api, context.stop, project_of(state["trigger"]), location_of(state["trigger"]))
 
     def _request(self, planned: State, tag: str) -> BuildRequest:
         archive = planned["source_archive"]
@@ -209,6 +179,10 @@ class ImageBuild:
         name = f"{image_path(image).package_name}/tags/{tag}"
         found = self.api.find("artifactregistry", f"/v1/{name}", stop=context.stop)
         return None if found is None else str(found["version"]).rpartition("/")[2]
+
+
+def _version(state: State) -> str:
+    return f"{image_path(state['image']).package_name}/versions/{state['digest']}"
 
 
 def _image(image: str, digest: str) -> JsonObject:

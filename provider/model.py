@@ -2,21 +2,23 @@
 
 A change of the container or of the artifact uploads a new version in place; names, labels and
 aliases are patched. Destroying deletes the versions made here, and the model with the last one.
-Source: Vertex AI REST v1, projects.locations.models.
+An upload that was cut short is kept as a state without `version_id`: the next plan takes it up.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from provider import container_spec, duration
-from provider.api import Api, ApiError, JsonObject
-from provider.model_schema import SCHEMA
-from provider.names import location_of, same, split_model
-from provider.operations import retry_precondition, wait
+from provider.api import Api, JsonObject
+from provider.model_document import PATCHED, name_of, names_of, patch_of, seen, to_api, without_version
+from provider.model_schema import SCHEMA, problems
+from provider.names import split_model
+from provider.operations import OperationFailed, cut_short, response_of, wait
 from provider.progress import Progress
+from provider.registry import Registry, registry_of
 from tfplugin.resource import Context, PluginError, Problem, Stopped
 from tfplugin.schema import Schema
 from tfplugin.values import UNKNOWN, State, is_known
@@ -35,7 +37,7 @@ class Model:
     schema: Schema = field(default=SCHEMA)
 
     def validate(self, config: State) -> Sequence[Problem]:
-        return [*duration.problems(config), *container_spec.problems(config["container_spec"]), *_problems(config)]
+        return [*duration.problems(config), *container_spec.problems(config["container_spec"]), *problems(config)]
 
     def plan(self, context: Context, prior: State | None, planned: State, config: State) -> State:
         for name, default in (("project", self.api.settings.project), ("location", self.api.settings.region)):
@@ -43,219 +45,179 @@ class Model:
                 planned[name] = default
         if prior is None:
             if is_known([planned["model_id"], planned["project"], planned["location"]]):
-                planned["id"] = planned["name"] = _name(planned)
+                planned["id"] = planned["name"] = name_of(planned)
             return planned
-        if any(prior[name] != planned[name] for name in VERSIONED):
+        if prior["version_id"] is None or _needs_version(prior, planned):
             return planned | dict.fromkeys(COMPUTED_BY_UPLOAD, UNKNOWN)
         return planned
 
     def create(self, context: Context, planned: State) -> State:
-        parent = None
-        if isinstance(planned["model_id"], str):
-            # A model of this id may be left from a create that was killed, or have versions of others.
-            found = self.api.find("aiplatform", f"/v1/{_name(planned)}", stop=context.stop, region=planned["location"])
-            parent = None if found is None else _name(planned)
-        return self._upload(context, planned, parent=parent, versions=[])
+        registry = Registry(self.api, context.stop, planned["location"])
+        # A model of this id may be left from a create that was killed, or have versions of others.
+        left = isinstance(planned["model_id"], str) and registry.find(name_of(planned)) is not None
+        operation, progress = self._start(registry, planned, name_of(planned) if left else None)
+        known = planned | names_of(planned, operation["name"]) | {"operation": operation["name"], "versions": []}
+        try:
+            made = self._uploaded(context, registry, known, operation, progress)
+            if left:  # the version is ours now, and so is the rest of the model
+                registry.patch(made["id"], patch_of(dict.fromkeys(PATCHED), made))
+        except OperationFailed:
+            raise
+        except (PluginError, Stopped) as error:
+            # A warning, for an error would taint, and Terraform would upload again what only has to be waited for.
+            context.warn(f"{cut_short(error)}: the model's upload goes on", _goes_on(operation))
+            return known | {"version_id": None}
+        return made
 
     def read(self, context: Context, state: State) -> State | None:
-        region = location_of(state["id"])
-        path = f"/v1/{state['id']}@{state['version_id'] or 'default'}"
-        found = self.api.find("aiplatform", path, stop=context.stop, region=region)
-        if found is None:
-            return None
-        return _seen(found, state)
+        registry = registry_of(self.api, context.stop, state["id"] or state["operation"])
+        if state["version_id"] is None:
+            return self._read_unfinished(context, registry, state)
+        found = registry.find(f"{state['id']}@{state['version_id']}")
+        if found is not None:
+            return seen(found, state)
+        left = {str(one["versionId"]) for one in registry.versions(state["id"])} & set(state["versions"] or [])
+        return without_version(state, left) if left else None
+
+    def _read_unfinished(self, context: Context, registry: Registry, state: State) -> State | None:
+        operation = registry.operation(state["operation"]) if state["operation"] else None
+        if operation is not None and not operation.get("done"):
+            return state
+        if operation is not None and "error" not in operation:
+            return self.read(context, self._filled(registry, state, response_of(operation)))
+        said = "is not known any more" if operation is None else f"failed: {operation['error'].get('message')}"
+        context.warn("An upload that an earlier apply began made no version", f"Operation {state['operation']} {said}")
+        return without_version(state, set(state["versions"])) if state["versions"] else None
 
     def update(self, context: Context, prior: State, planned: State) -> State:
-        if any(prior[name] != planned[name] for name in VERSIONED):
-            planned = self._upload(context, planned, parent=prior["id"], versions=prior["versions"] or [])
-        self._patch(context, prior, planned)
-        self._move_aliases(context, prior, planned)
+        registry = registry_of(self.api, context.stop, prior["id"])
+        if prior["version_id"] is None:
+            progress = Progress(self.type_name, prior["display_name"])
+            prior = self._uploaded(context, registry, prior, {"name": prior["operation"]}, progress)
+        if _needs_version(prior, planned):
+            planned = self._new_version(context, registry, prior, planned)
+        else:
+            planned |= {name: prior[name] for name in COMPUTED_BY_UPLOAD}
+        try:
+            registry.patch(planned["id"], patch_of(prior, planned))
+            self._patch_version(registry, prior, planned)
+        except PluginError as error:
+            error.state = planned | {name: prior[name] for name in PATCHED}
+            raise
         return planned
 
+    def _new_version(self, context: Context, registry: Registry, prior: State, planned: State) -> State:
+        operation, progress = self._start(registry, planned, prior["id"])
+        known = planned | {name: prior[name] for name in PATCHED}
+        known |= {"operation": operation["name"], "versions": prior["versions"] or [], "version_id": None}
+        try:
+            made = self._uploaded(context, registry, known, operation, progress)
+        except OperationFailed:
+            raise
+        except (PluginError, Stopped) as error:
+            detail = error.detail if isinstance(error, PluginError) else ""
+            raise PluginError(
+                f"{cut_short(error)}: the upload of a new version goes on",
+                f"{detail}\n{_goes_on(operation)}".strip(),
+                state=known,
+            ) from error
+        return made | {name: planned[name] for name in PATCHED}
+
+    def _patch_version(self, registry: Registry, prior: State, planned: State) -> None:
+        if planned["version_id"] != prior["version_id"]:
+            return  # uploaded with its description and aliases
+        if prior["version_description"] != planned["version_description"]:
+            registry.patch(planned["version_name"], {"versionDescription": planned["version_description"] or ""})
+        wanted, held = set(planned["version_aliases"] or []), set(prior["version_aliases"] or [])
+        registry.move_aliases(planned["version_name"], give=list(wanted - held), take=list(held - wanted))
+
     def delete(self, context: Context, state: State) -> None:
-        region = location_of(state["id"])
+        registry = registry_of(self.api, context.stop, state["id"] or state["operation"])
         progress = Progress(self.type_name, state["display_name"])
         timeout_s = duration.timeout(state, "delete", DELETE_TIMEOUT)
-        listed = self._versions(context, state["id"], region)
-        ours = set(state["versions"] or []) | {state["version_id"]}
-        if set(listed) <= ours:
-            paths = [f"/v1/{state['id']}"] if listed else []
-        else:
-            paths = [f"/v1/{state['id']}@{version}:deleteVersion" for version in listed if version in ours]
-        for path in paths:
-            progress.phase(f"DELETING {path.removeprefix('/v1/')}")
-            operation = retry_precondition(
-                self.api, "DELETE", path, stop=context.stop, region=region, timeout_s=timeout_s
-            )
-            if operation is not None:
-                wait(self.api, operation, timeout_s=timeout_s, progress=progress, stop=context.stop, region=region)
+        doomed = set(state["versions"] or []) | {state["version_id"]}
+        if state["version_id"] is None and state["operation"]:
+            # It cannot be taken back while it runs; what it makes must not stay behind.
+            with contextlib.suppress(OperationFailed):
+                operation = registry.operation(state["operation"]) or {"name": state["operation"], "done": True}
+                response = wait(
+                    self.api,
+                    operation,
+                    timeout_s=timeout_s,
+                    progress=progress,
+                    stop=context.stop,
+                    region=registry.region,
+                )
+                made = self._filled(registry, state, response)
+                state, doomed = made, doomed | set(made["versions"])
+        if state["id"] is None:
+            return
+        registry.delete_versions(state["id"], doomed, timeout_s=timeout_s, progress=progress)
 
     def import_(self, context: Context, identifier: str) -> State:
         """identifier: `projects/P/locations/L/models/M`, or with `@VERSION`."""
         name, version = split_model(identifier)
-        path = f"/v1/{name}@{version or 'default'}"
-        found = self.api.find("aiplatform", path, stop=context.stop, region=location_of(name))
+        found = registry_of(self.api, context.stop, name).find(f"{name}@{version or 'default'}")
         if found is None:
             raise PluginError("Nothing to import", f"{identifier!r} does not exist.")
-        parts = name.split("/")
-        state = self.schema.body.empty() | {"id": name, "name": name, "project": parts[1], "location": parts[3]}
-        state |= {"model_id": parts[5], "artifact_uri": found.get("artifactUri")}
+        _, project, _, location, _, model_id = name.split("/")
+        state = self.schema.body.empty() | {"id": name, "name": name, "project": project, "location": location}
+        state |= {"model_id": model_id, "artifact_uri": found.get("artifactUri")}
         if "containerSpec" in found:
             state["container_spec"] = [container_spec.from_api(found["containerSpec"])]
         state["version_id"] = str(found["versionId"])
         state["versions"] = [state["version_id"]]
-        return _seen(found, state)
+        return seen(found, state)
 
-    def _upload(self, context: Context, planned: State, *, parent: str | None, versions: list[str]) -> State:
-        region = planned["location"]
+    def _start(self, registry: Registry, planned: State, parent: str | None) -> tuple[JsonObject, Progress]:
+        """Starts an upload. parent: the model that gets a new version; None for a new model."""
         progress = Progress(self.type_name, planned["display_name"])
-        body: JsonObject = {"model": _model_to_api(planned)}
+        body: JsonObject = {"model": to_api(planned, is_version=parent is not None)}
         if parent is not None:
             body["parentModel"] = parent
         elif isinstance(planned["model_id"], str):
             body["modelId"] = planned["model_id"]
         progress.phase("UPLOADING", "a new version" if parent else "")
-        collection = f"/v1/projects/{planned['project']}/locations/{region}/models:upload"
-        operation = self.api.call("aiplatform", "POST", collection, stop=context.stop, region=region, json=body)
-        known = planned | {"operation": operation["name"]}
-        try:
-            response = wait(
-                self.api,
-                operation,
-                timeout_s=duration.timeout(planned, "create", CREATE_TIMEOUT),
-                progress=progress,
-                stop=context.stop,
-                region=region,
-            )
-        except Stopped as stopped:
-            raise PluginError(
-                "Interrupted while the model is uploaded",
-                f"Google goes on with operation {operation['name']}. Apply again.",
-            ) from stopped
+        collection = f"projects/{planned['project']}/locations/{planned['location']}"
+        return registry.start_upload(collection, body), progress
+
+    def _uploaded(
+        self, context: Context, registry: Registry, known: State, operation: JsonObject, progress: Progress
+    ) -> State:
+        """The state once the upload is done."""
+        response = wait(
+            self.api,
+            operation,
+            timeout_s=duration.timeout(known, "create", CREATE_TIMEOUT),
+            progress=progress,
+            stop=context.stop,
+            region=registry.region,
+        )
         progress.phase("UPLOADED", f"version {response.get('modelVersionId')}")
-        name, version = str(response["model"]).partition("@")[0], str(response.get("modelVersionId", "1"))
-        name = known["id"] if isinstance(known["id"], str) and same(known["id"], name) else name
-        found = self.api.get("aiplatform", f"/v1/{name}@{version}", stop=context.stop, region=region)
-        known |= {
-            "id": name,
-            "name": name,
-            "model_id": name.rpartition("/")[2],
-            "version_id": version,
-            "version_name": f"{name}@{version}",
-            "create_time": found.get("versionCreateTime") or found.get("createTime"),
-            "versions": [*versions, version],
-        }
-        return known
+        return self._filled(registry, known, response)
 
-    def _patch(self, context: Context, prior: State, planned: State) -> None:
-        fields = {"display_name": "displayName", "description": "description", "labels": "labels"}
-        changed = [name for name in fields if prior[name] != planned[name]]
-        if changed:
-            body = {fields[name]: planned[name] or ({} if name == "labels" else "") for name in changed}
-            self.api.call(
-                "aiplatform",
-                "PATCH",
-                f"/v1/{planned['id']}",
-                stop=context.stop,
-                region=planned["location"],
-                params={"updateMask": ",".join(fields[name] for name in changed)},
-                json=body,
-            )
-        if prior["version_description"] != planned["version_description"]:
-            self.api.call(
-                "aiplatform",
-                "PATCH",
-                f"/v1/{planned['version_name']}",
-                stop=context.stop,
-                region=planned["location"],
-                params={"updateMask": "versionDescription"},
-                json={"versionDescription": planned["version_description"] or ""},
-            )
-
-    def _move_aliases(self, context: Context, prior: State, planned: State) -> None:
-        wanted, held = set(planned["version_aliases"] or []), set(prior["version_aliases"] or [])
-        if planned["version_id"] != prior["version_id"]:
-            held = set()  # a new version has none of the old one's; giving moves them
-        change = [*sorted(wanted - held), *(f"-{alias}" for alias in sorted(held - wanted))]
-        if change:
-            self.api.call(
-                "aiplatform",
-                "POST",
-                f"/v1/{planned['version_name']}:mergeVersionAliases",
-                stop=context.stop,
-                region=planned["location"],
-                json={"versionAliases": change},
-            )
-
-    def _versions(self, context: Context, name: str, region: str) -> list[str]:
-        """The ids of all versions; empty when the model is gone."""
-        try:
-            found = self.api.get(
-                "aiplatform", f"/v1/{name}:listVersions", stop=context.stop, region=region, params={"pageSize": "100"}
-            )
-        except ApiError as error:
-            if error.status == 404:
-                return []
-            raise
-        return [str(one["versionId"]) for one in found.get("models", [])]
+    def _filled(self, registry: Registry, known: State, response: JsonObject) -> State:
+        """The state with what an upload's response tells."""
+        version = str(response.get("modelVersionId") or str(response["model"]).partition("@")[2] or "1")
+        names = names_of(known, str(response["model"]).partition("@")[0])
+        version_name = f"{names['id']}@{version}"
+        found = registry.find(version_name) or {}
+        versions = [*(one for one in known["versions"] or [] if one != version), version]
+        return (
+            known
+            | names
+            | {
+                "version_id": version,
+                "version_name": version_name,
+                "create_time": found.get("versionCreateTime") or found.get("createTime"),
+                "versions": versions,
+            }
+        )
 
 
-def _name(planned: State) -> str:
-    return f"projects/{planned['project']}/locations/{planned['location']}/models/{planned['model_id']}"
+def _needs_version(prior: State, planned: State) -> bool:
+    return any(prior[name] != planned[name] for name in VERSIONED)
 
 
-def _model_to_api(planned: State) -> JsonObject:
-    body: JsonObject = {
-        "displayName": planned["display_name"],
-        "containerSpec": container_spec.to_api(planned["container_spec"][0]),
-    }
-    names = {
-        "description": "description",
-        "labels": "labels",
-        "version_aliases": "versionAliases",
-        "version_description": "versionDescription",
-        "artifact_uri": "artifactUri",
-    }
-    return body | {api: planned[name] for name, api in names.items() if planned[name]}
-
-
-def _seen(found: JsonObject, state: State) -> State:
-    """The state with what Google shows now. An absent field equals an empty one."""
-    seen = dict(state)
-    for name, api in (("display_name", "displayName"), ("description", "description")):
-        seen[name] = found.get(api) or (state[name] if not state[name] else None)
-    seen["version_description"] = found.get("versionDescription") or state["version_description"] or None
-    seen["labels"] = found.get("labels") or (state["labels"] if not state["labels"] else None)
-    aliases = [alias for alias in found.get("versionAliases", []) if alias != "default"]
-    held = state["version_aliases"] or []
-    wanted = [alias for alias in held if alias in aliases or alias == "default"]
-    extra = sorted(set(aliases) - set(held))
-    seen["version_aliases"] = [*wanted, *extra] or (state["version_aliases"] if not held else None)
-    version = str(found.get("versionId", state["version_id"]))
-    seen |= {"version_id": version, "version_name": f"{state['id']}@{version}"}
-    seen["create_time"] = found.get("versionCreateTime") or found.get("createTime") or state["create_time"]
-    return seen
-
-
-def _problems(config: State) -> list[Problem]:
-    found: list[Problem] = []
-    display, model_id = config["display_name"], config["model_id"]
-    if isinstance(display, str) and not 1 <= len(display) <= 128:
-        found.append(Problem("display_name is not allowed", f"Got {len(display)} characters; allowed are 1 to 128."))
-    if isinstance(model_id, str) and not _is_model_id(model_id):
-        allowed = "at most 63 of a-z, 0-9, _ and -, not beginning with a digit or -"
-        found.append(Problem("model_id is not allowed", f"Got {model_id!r}; allowed are {allowed}.", ("model_id",)))
-    labels: Any = config["labels"]
-    for key, value in labels.items() if isinstance(labels, dict) else ():
-        if not _is_label(key) or (isinstance(value, str) and value and not _is_label(value)):
-            text = f"Got {key!r} = {value!r}; allowed are at most 63 of a-z, 0-9, _ and -."
-            found.append(Problem("A label is not allowed", text, ("labels",)))
-    return found
-
-
-def _is_model_id(text: str) -> bool:
-    return 1 <= len(text) <= 63 and _is_label(text) and not text[0].isdigit() and text[0] != "-"
-
-
-def _is_label(text: str) -> bool:
-    return 1 <= len(text) <= 63 and all(one.islower() or one.isdigit() or one in "_-" for one in text)
+def _goes_on(operation: JsonObject) -> str:
+    return f"Google goes on with operation {operation['name']}. Apply again: the next apply takes its result."

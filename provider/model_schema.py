@@ -1,9 +1,13 @@
-"""The attributes of `vertex_model`."""
+"""The attributes of `vertex_model`, and what is wrong with a configuration of them."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from provider import container_spec
+from tfplugin.resource import Problem
 from tfplugin.schema import STRING, Attribute, Body, Schema, list_of, map_of, timeouts
+from tfplugin.values import State
 
 SCHEMA = Schema(
     body=Body(
@@ -69,3 +73,27 @@ SCHEMA = Schema(
         blocks=[container_spec.BLOCK, timeouts(create="30m", update="30m", delete="15m")],
     )
 )
+
+
+def problems(config: State) -> list[Problem]:
+    found: list[Problem] = []
+    display, model_id = config["display_name"], config["model_id"]
+    if isinstance(display, str) and not 1 <= len(display) <= 128:
+        found.append(Problem("display_name is not allowed", f"Got {len(display)} characters; allowed are 1 to 128."))
+    if isinstance(model_id, str) and not _is_model_id(model_id):
+        allowed = "at most 63 of a-z, 0-9, _ and -, not beginning with a digit or -"
+        found.append(Problem("model_id is not allowed", f"Got {model_id!r}; allowed are {allowed}.", ("model_id",)))
+    labels: Any = config["labels"]
+    for key, value in labels.items() if isinstance(labels, dict) else ():
+        if not _is_label(key) or (isinstance(value, str) and value and not _is_label(value)):
+            text = f"Got {key!r} = {value!r}; allowed are at most 63 of a-z, 0-9, _ and -."
+            found.append(Problem("A label is not allowed", text, ("labels",)))
+    return found
+
+
+def _is_model_id(text: str) -> bool:
+    return 1 <= len(text) <= 63 and _is_label(text) and not text[0].isdigit() and text[0] != "-"
+
+
+def _is_label(text: str) -> bool:
+    return 1 <= len(text) <= 63 and all(one.islower() or one.isdigit() or one in "_-" for one in text)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from provider.api import Api, ApiError, JsonObject
 from provider.progress import Progress, clock
 from tfplugin.resource import PluginError, Stopped
 
 FIRST_POLL_S, SLOWEST_POLL_S = 0.2, 15.0
+OUTAGE_S = 600.0
+PRECONDITION_S = 300.0
 REASONS = {
     1: "CANCELLED",
     2: "UNKNOWN",
@@ -44,12 +47,30 @@ class OperationTimedOut(PluginError):
 
 
 class Poll:
-    """The pauses of one wait: short at first, then longer, never past the deadline."""
+    """The looks of one wait: close together at first, then further apart, never past the deadline."""
 
     def __init__(self, timeout_s: float, stop: threading.Event) -> None:
         self._deadline = time.monotonic() + timeout_s
         self._delay = FIRST_POLL_S
         self._stop = stop
+        self._lost_since: float | None = None
+
+    def look(self, get: Callable[[], JsonObject], progress: Progress) -> JsonObject | None:
+        """What is there now; None while the API is out of reach.
+
+        Hours of work are not given up for minutes of network: the error is raised once it lasts for OUTAGE_S.
+        """
+        try:
+            seen = get()
+        except ApiError as error:
+            now = time.monotonic()
+            self._lost_since = self._lost_since or now
+            if not error.may_pass or now - self._lost_since > OUTAGE_S:
+                raise
+            progress.phase("UNREACHABLE", error.summary)
+            return None
+        self._lost_since = None
+        return seen
 
     @property
     def is_over(self) -> bool:
@@ -68,8 +89,9 @@ def wait(
     """The operation's response. Raises OperationFailed, OperationTimedOut, ApiError or Stopped."""
     name = operation["name"]
     poll = Poll(timeout_s, stop)
+    seen: JsonObject | None = operation
     while not operation.get("done"):
-        stage = operation.get("metadata", {}).get("deploymentStage")
+        stage = (seen or {}).get("metadata", {}).get("deploymentStage")
         if stage:
             progress.phase(stage)
         if poll.is_over:
@@ -79,20 +101,34 @@ def wait(
                 "Nothing was undone. Raise the time-out in `timeouts`, and apply again.",
             )
         poll.pause()
-        operation = api.get("aiplatform", f"/v1/{name}", stop=stop, region=region)
+        seen = poll.look(lambda: api.get("aiplatform", f"/v1/{name}", stop=stop, region=region), progress)
+        operation = seen or operation
     if "error" in operation:
-        error = operation["error"]
-        reason = REASONS.get(error.get("code", 2), "UNKNOWN")
-        message = str(error.get("message", ""))
-        raise OperationFailed(
-            f"{progress.resource} {progress.identifier} failed after {clock(progress.elapsed_s)}: "
-            f"{message.splitlines()[0] if message else reason}",
-            f"{reason} in phase {progress.phase_now or 'STARTING'}.\n{message}\nOperation {name}",
-            reason=reason,
-            message=message,
-        )
-    response = operation.get("response", {})
-    return {key: value for key, value in response.items() if key != "@type"}
+        raise _failure(operation, progress)
+    return response_of(operation)
+
+
+def response_of(operation: JsonObject) -> JsonObject:
+    """What a finished operation made."""
+    return {key: value for key, value in operation.get("response", {}).items() if key != "@type"}
+
+
+def _failure(operation: JsonObject, progress: Progress) -> OperationFailed:
+    error = operation["error"]
+    reason = REASONS.get(error.get("code", 2), "UNKNOWN")
+    message = str(error.get("message", ""))
+    return OperationFailed(
+        f"{progress.resource} {progress.identifier} failed after {clock(progress.elapsed_s)}: "
+        f"{message.splitlines()[0] if message else reason}",
+        f"{reason} in phase {progress.phase_now or 'STARTING'}.\n{message}\nOperation {operation['name']}",
+        reason=reason,
+        message=message,
+    )
+
+
+def cut_short(error: Stopped | PluginError) -> str:
+    """Why a wait ended before what it waited for did, in a user's words."""
+    return error.summary if isinstance(error, PluginError) else "Interrupted"
 
 
 def retry_precondition(
@@ -103,13 +139,14 @@ def retry_precondition(
     stop: threading.Event,
     region: str,
     timeout_s: float,
+    progress: Progress,
     json: JsonObject | None = None,
 ) -> JsonObject | None:
     """A call that Google refuses for a while after another one ended (FAILED_PRECONDITION), tried until it is taken.
 
-    None when the resource does not exist: for a delete, that is success.
+    None when the resource does not exist: for a delete, that is success. A refusal that lasts is an error.
     """
-    poll = Poll(timeout_s, stop)
+    poll = Poll(min(timeout_s, PRECONDITION_S), stop)
     while True:
         try:
             return api.call("aiplatform", method, path, stop=stop, region=region, json=json)
@@ -118,4 +155,5 @@ def retry_precondition(
                 return None
             if error.reason != "FAILED_PRECONDITION" or poll.is_over:
                 raise
+            progress.phase("WAITING", error.message)
         poll.pause()

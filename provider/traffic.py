@@ -11,11 +11,11 @@ Split = dict[str, int]
 def with_share(split: Split, key: str, percent: int) -> Split:
     """The split in which `key` has `percent`, and the others keep their proportions of the rest.
 
-    Those without traffic stay without. When nobody else can take the rest, `key` gets all.
+    Those without traffic stay without. When nobody else can take the rest, `key` gets all; with 0 percent nobody does.
     """
     others = {name: share for name, share in split.items() if name != key and share > 0}
     if percent >= 100 or not others:
-        return {key: 100}
+        return {key: 100} if percent > 0 else {}
     rest = 100 - percent
     total = sum(others.values())
     shares = {name: share * rest // total for name, share in others.items()}

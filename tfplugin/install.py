@@ -45,7 +45,7 @@ def platform_name() -> str:
 
 
 def install(release: Release, mirror: Path, *, root: Path) -> Path:
-    """Writes the launcher, replacing an older one at once; returns its path.
+    """Writes the launcher, replacing another one at once and leaving the same alone; returns its path.
 
     root: the folder that holds the packages; it goes first on the launcher's PYTHONPATH.
     """
@@ -57,7 +57,9 @@ def install(release: Release, mirror: Path, *, root: Path) -> Path:
         f"PYTHONPATH={shlex.quote(str(root.resolve()))}${{PYTHONPATH:+:$PYTHONPATH}} PYTHONDONTWRITEBYTECODE=1 \\\n"
         f'  exec {shlex.quote(sys.executable)} -P -m {release.module} "$@"\n'
     )
-    fresh = launcher.with_suffix(f".{os.getpid()}")
+    if launcher.exists() and launcher.read_text() == script and os.access(launcher, os.X_OK):
+        return launcher
+    fresh = folder / f".{launcher.name}.{os.getpid()}"  # Terraform takes any `terraform-provider-…` for a provider
     fresh.write_text(script)
     fresh.chmod(0o755)
     fresh.replace(launcher)

@@ -59,13 +59,15 @@ def _planned_block(block: Block, value: Any, prior: Any, config: State) -> Any:
 def replacing_paths(body: Body, prior: State, planned: State, *, whole: bool = False) -> list[Path]:
     """Paths of changed attributes, at any depth, whose change needs a new resource.
 
-    whole: every attribute counts, not only those marked `replace`.
+    whole: every attribute counts, not only those marked `replace`. A required attribute that was null comes from
+    an import that could not tell it: to learn it is no change.
     """
     found: list[Path] = [
         (attribute.name,)
         for attribute in body.attributes
         if (attribute.replace or (whole and not only_computed(attribute)))
         and prior.get(attribute.name) != planned.get(attribute.name)
+        and not (attribute.required and prior.get(attribute.name) is None)
     ]
     for block in body.blocks:
         inner = _replacing_in_block(block, prior.get(block.name), planned.get(block.name), whole or block.replace)

@@ -10,8 +10,8 @@ Source: hashicorp/go-plugin, docs/internals.md and server.go.
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -31,7 +31,7 @@ from tfplugin.servicer import ProviderServicer
 MAGIC_COOKIE = ("TF_PLUGIN_MAGIC_COOKIE", "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2")
 MAX_CALLS = 16
 MAX_MESSAGE_BYTES = 256 << 20
-PARENT_CHECK_S = 1.0
+PARENT_CHECK_S = 0.5
 DRAIN_S = 5.0
 
 
@@ -69,6 +69,7 @@ def serve(provider: Provider) -> None:
             "This program is a Terraform plugin: Terraform starts it. Install it into a mirror with "
             "`install --mirror DIR`, and name it in `required_providers`."
         )
+    parent = os.getppid()
     ended = threading.Event()
     servicer = ProviderServicer(provider)
     size = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.max_send_message_length", MAX_MESSAGE_BYTES)]
@@ -81,42 +82,31 @@ def serve(provider: Provider) -> None:
         socket = f"{folder}/plugin.sock"
         server.add_secure_port(f"unix://{socket}", credentials)
         server.start()
+        _heed_signals(ended)
         line = ["1", "6", "unix", socket, "grpc", base64.b64encode(certificate).decode().rstrip("=")]
         sys.stdout.write("|".join(line) + "\n")
         sys.stdout.flush()
-        _wait(ended, servicer.stop)
-        server.stop(DRAIN_S).wait(DRAIN_S)
+        _wait(ended, parent)
+        servicer.stop.set()  # nobody is left to hear of a call that still waits
+        left = server.stop(DRAIN_S)
+        drained = left.wait(DRAIN_S)
+    if not drained:
+        os._exit(1)  # a call hangs in a socket; its thread would keep the process for minutes
 
 
-def _wait(ended: threading.Event, stop: threading.Event) -> None:
-    """Returns when Terraform said goodbye or is gone; in the latter case calls in flight are stopped too."""
-    parent = os.getppid()
-    _die_with(parent)
+def _wait(ended: threading.Event, parent: int) -> None:
+    """Returns when Terraform said goodbye or is gone."""
     while not ended.wait(PARENT_CHECK_S):
         if os.getppid() != parent:
-            stop.set()
-            return
+            ended.set()
 
 
-def _die_with(parent: int) -> None:
-    """Linux tells us at once when the parent dies; elsewhere the check in `_wait` is enough."""
-    if not sys.platform.startswith("linux"):
+def _heed_signals(ended: threading.Event) -> None:
+    """SIGTERM ends the server in order; Ctrl-C in a terminal is Terraform's to tell us of."""
+    if threading.current_thread() is not threading.main_thread():
         return
-    import ctypes
-    import signal
-
-    # The signal comes when the parent *thread* ends, and Terraform starts plugins from threads that Go
-    # may end, so the handler looks whether the process itself is gone.
-    def on_parent_death(*_: object) -> None:
-        if os.getppid() != parent:
-            os._exit(1)
-
-    with contextlib.suppress(ValueError, OSError):  # not the main thread, or no such call here
-        signal.signal(signal.SIGUSR1, on_parent_death)
-        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGUSR1)
-    # Ctrl-C in a terminal reaches us too; Terraform tells us what to do about it.
-    with contextlib.suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _credentials() -> tuple[bytes, grpc.ServerCredentials]:

@@ -51,7 +51,7 @@ def guarded(work: Callable[[Context], Any], context: Context) -> tuple[Any, Stat
     except PluginError as error:
         kept, failed = error.state, Problem(error.summary, error.detail, error.path)
     except Stopped:
-        failed = Problem("Stopped", "Terraform asked the provider to stop before the work had begun.")
+        failed = Problem("Stopped", "Terraform asked the provider to stop. What was begun goes on; apply again.")
     except Exception as error:  # noqa: BLE001
         traceback.print_exc(file=sys.stderr)
         frame = traceback.extract_tb(error.__traceback__)[-1]

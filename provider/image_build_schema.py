@@ -1,0 +1,89 @@
+"""The attributes of `vertex_image_build`."""
+
+from __future__ import annotations
+
+from tfplugin.schema import BOOL, STRING, Attribute, Body, Schema, map_of, timeouts
+
+DEFAULT_TIMEOUT = "2h"
+
+SCHEMA = Schema(
+    body=Body(
+        description="A container image in Artifact Registry, built by a Cloud Build trigger once per content.",
+        attributes=[
+            Attribute(
+                name="image",
+                type=STRING,
+                required=True,
+                replace=True,
+                description="`LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/NAME`, without tag or digest.",
+            ),
+            Attribute(
+                name="content_hash",
+                type=STRING,
+                required=True,
+                replace=True,
+                description="sha256, 64 hexadecimal digits, of what goes into the image. Decides whether to build.",
+            ),
+            Attribute(
+                name="trigger",
+                type=STRING,
+                required=True,
+                replace=True,
+                description="`projects/P/locations/L/triggers/ID`: the trigger whose build makes the image.",
+            ),
+            Attribute(
+                name="substitutions",
+                type=map_of(STRING),
+                optional=True,
+                description="Passed to the build besides `_IMAGE` and `_TAG`. A change of these alone builds nothing.",
+            ),
+            Attribute(
+                name="revision",
+                type=STRING,
+                optional=True,
+                description="Commit that the trigger builds. Exactly one of `revision` and `source_archive`.",
+            ),
+            Attribute(
+                name="source_archive",
+                type=STRING,
+                optional=True,
+                description="A .tar.gz of the source, relative to Terraform's working directory, uploaded instead.",
+            ),
+            Attribute(
+                name="source_bucket",
+                type=STRING,
+                optional=True,
+                description="Bucket that takes `source_archive`, as `source/CONTENT_HASH.tar.gz`.",
+            ),
+            Attribute(
+                name="keep_on_destroy",
+                type=BOOL,
+                optional=True,
+                computed=True,
+                default=True,
+                description="Whether the image stays in the registry when this resource is destroyed. Default true.",
+            ),
+            Attribute(name="id", type=STRING, computed=True, description="The same as `image_uri`."),
+            Attribute(
+                name="tag",
+                type=STRING,
+                computed=True,
+                replace=True,
+                description="The first 16 digits of `content_hash`.",
+            ),
+            Attribute(name="digest", type=STRING, computed=True, description="`sha256:…` of the image."),
+            Attribute(name="image_uri", type=STRING, computed=True, description="`image@digest`."),
+            Attribute(
+                name="build_id", type=STRING, computed=True, description="The build that made it; null when adopted."
+            ),
+            Attribute(name="log_url", type=STRING, computed=True, description="Where the build's log is read."),
+            Attribute(
+                name="status",
+                type=STRING,
+                computed=True,
+                description="`BUILT`, `ADOPTED`, or `building` after an interrupted apply.",
+            ),
+        ],
+        blocks=[timeouts(create=DEFAULT_TIMEOUT)],
+    )
+)
