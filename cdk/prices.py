@@ -56,7 +56,7 @@ class Price:
 
 
 def price(config: DeploymentConfig) -> Price:
-    """The deployment at rest: its minimum of replicas and instances, no traffic. PriceUnknown for what is not listed."""
+    """The deployment at rest: minimum of replicas and instances, no traffic. PriceUnknown for what is not listed."""
     table = _table()
     items = [_nodes(config, table["node"]), _registry(config, table["storage"])]
     if config.ui.min_instances:

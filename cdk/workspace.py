@@ -1,7 +1,8 @@
 """What Terraform needs beside each stack's JSON so that plain `cdktf deploy` works.
 
 A lock file, because cdktf would otherwise ask the public registry about a private provider; a link to the provider
-mirror; the archive of the image's source; and nothing that Terraform kept of another environment. Written after synth, the same each time.
+mirror; the archive of the image's source; and nothing that Terraform kept of another environment.
+Written after synth, the same each time.
 """
 
 from __future__ import annotations
