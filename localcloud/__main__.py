@@ -66,16 +66,22 @@ def config_of(arguments: argparse.Namespace) -> ServeConfig:
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    from localcloud import server  # imports the web framework: `status` and `stop` need not wait for it
-
     try:
         config = config_of(arguments)
+    except ValueError as error:
+        print(f"local cloud: {error}", file=sys.stderr)
+        return 1
+    from localcloud import server  # `status` and `stop` need no web server: they are quick without it
+
+    def announce() -> None:
         print(
             f"local cloud: {config.base_url} (dedicated endpoints: {config.dedicated_url}), data in {config.data_dir}"
         )
         sys.stdout.flush()
-        server.serve(config)
-    except (server.CannotServe, ValueError) as error:
+
+    try:
+        server.serve(config, announce=announce)
+    except server.CannotServe as error:
         print(f"local cloud: {error}", file=sys.stderr)
         return 1
     return 0

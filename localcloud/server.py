@@ -11,12 +11,11 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
 
-from localcloud import app
 from localcloud.config import LOOPBACK, ServeConfig
 from localcloud.control_client import status_of
 
@@ -33,14 +32,20 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(config: ServeConfig) -> None:
-    """Returns when it was asked to stop and every container is gone. Raises CannotServe."""
+def serve(config: ServeConfig, *, announce: Callable[[], None]) -> None:
+    """Returns when it was asked to stop and every container is gone. Raises CannotServe.
+
+    announce: called once the ports and the data folder are ours.
+    """
     with _only_one(config.data_dir), contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(_listen(port)) for port in (config.port, config.dedicated_port)]
+        announce()
         asyncio.run(_serve(config, sockets))
 
 
 async def _serve(config: ServeConfig, sockets: list[socket.socket]) -> None:
+    from localcloud import app  # the whole of every service: a refusal for a taken port need not wait for it
+
     cloud = app.build(config)
 
     def stop() -> None:

@@ -29,6 +29,7 @@ from localcloud.runtime.probes import Probe, Probes, look
 KEEPER = Path(__file__).with_name("keeper.py")
 MAX_LOG_BYTES = 20 * 1024 * 1024
 HEALTH_FAILURES = 4  # in a row, then no traffic: Vertex AI's custom container requirements
+CALM_PERIODS = 4  # a healthy process is looked at this much less often: its log and the processor are its own
 MAX_BACKOFF_STEPS = 5  # Kubernetes doubles its back-off from 10 s to 300 s
 
 State = Literal["starting", "healthy", "unhealthy", "restarting", "stopped"]
@@ -177,19 +178,22 @@ class Process:
         """Returns when the child has exited, must be restarted or shall stop."""
         probes, self._failures = self.spec.probes, 0
         startup, was_healthy = probes.startup, False
-        last_alive = time.monotonic()
-        while child.poll() is None and not self._stopping.is_set():
+        last_alive, rest = time.monotonic(), 0
+        while child.poll() is None and not self._stopping.wait(self._timing.period_s):
+            if rest:
+                rest -= 1
+                continue
             gate = startup or probes.liveness
             problem = self._look(gate, env)
             if problem is None:
                 last_alive, startup = time.monotonic(), None
                 healthy = self._look_at_health(gate, env, always_unhealthy=always_unhealthy)
                 was_healthy = was_healthy or healthy
+                rest = CALM_PERIODS - 1 if healthy else 0
             elif time.monotonic() - last_alive > gate.window_s:
                 self.reason = f"it was restarted: no answer for {gate.window_s:g} s ({problem})"
                 self._note(self.reason)
                 return was_healthy
-            self._stopping.wait(self._timing.period_s)
         if child.poll() is not None:
             self.reason = f"it exited with {child.returncode}"
         return was_healthy

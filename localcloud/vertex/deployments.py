@@ -1,7 +1,8 @@
 """Deploying, changing and undeploying models on endpoints, as long-running operations.
 
-Each has two halves: `start_*` checks and writes down what is in flight, so that a second request sees
-it; `run_*` does it, and can begin again after a restart. Knows nothing of routes.
+Each has two halves: `start_*` checks and writes down what is in flight, in one transaction with the
+operation, so that a second request sees it; `run_*` does it, and can begin again after a restart. Knows
+no routes.
 Source of the rules: EndpointService of google-cloud-aiplatform; error texts of the real service.
 """
 
@@ -67,13 +68,13 @@ class Deployments:
             split_after_deploy(endpoint["trafficSplit"] or {}, split, new_id=deployed["id"], deployed=ids_of(endpoint))
             endpoint["_deploying"][deployed["id"]] = deployed
             self._cloud.store.put(name, kind="endpoint", document=endpoint)
-        return self._start(
-            "deployModel",
-            name,
-            {"deployedModel": deployed, "trafficSplit": split},
-            "DeployModel",
-            {"deploymentStage": STAGES_BEFORE_START[0]},
-        )
+            return self._start(
+                "deployModel",
+                name,
+                {"deployedModel": deployed, "trafficSplit": split},
+                "DeployModel",
+                {"deploymentStage": STAGES_BEFORE_START[0]},
+            )
 
     def _model_of(self, wanted: Document, location: str) -> Document:
         if not wanted.get("model"):
@@ -137,7 +138,7 @@ class Deployments:
             endpoint["trafficSplit"] = _split_without(endpoint, deployed_id, body.get("trafficSplit") or {})
             endpoint["_changing"][deployed_id] = "undeployModel"
             self._cloud.store.put(name, kind="endpoint", document=endpoint)
-        return self._start("undeployModel", name, {"deployedModelId": deployed_id}, "UndeployModel", {})
+            return self._start("undeployModel", name, {"deployedModelId": deployed_id}, "UndeployModel", {})
 
     def run_undeploy(self, running: RunningOperation) -> Document:
         """The traffic went with the request; now the containers end what they are at, and go."""
@@ -170,7 +171,7 @@ class Deployments:
             changed = _mutated(self._check_free(endpoint, deployed_id), wanted, mask)
             endpoint["_changing"][deployed_id] = "mutateDeployedModel"
             self._cloud.store.put(name, kind="endpoint", document=endpoint)
-        return self._start("mutateDeployedModel", name, {"deployedModel": changed}, "MutateDeployedModel", {})
+            return self._start("mutateDeployedModel", name, {"deployedModel": changed}, "MutateDeployedModel", {})
 
     def run_mutate(self, running: RunningOperation) -> Document:
         name, changed = running.arguments["endpoint"], running.arguments["deployedModel"]

@@ -15,6 +15,7 @@ from pathlib import Path
 from localcloud.cloud import LocalCloud
 from localcloud.errors import ApiError
 from localcloud.images.store import ImageConfig
+from localcloud.metadata import host_for
 from localcloud.runtime.environment import base_environment
 from localcloud.runtime.probes import Probe, Probes
 from localcloud.runtime.process import Process
@@ -95,14 +96,18 @@ class Replicas:
         root = self._cloud.images.rootfs(version["_digest"])
         env = base_environment(
             {**image.env, **{entry["name"]: str(entry.get("value", "")) for entry in container.get("env", [])}},
-            metadata_host=self._cloud.metadata_host,
+            metadata_host=host_for(self._cloud, deployed.get("serviceAccount")),
             data_dir=self._cloud.data_dir,
         )
         self._cloud.supervisor.start(
             name,
             command=_command(container, image),
             cwd=root / image.workdir.lstrip("/"),
-            env={**env, **self._aip_variables(endpoint, deployed, version)},
+            env={
+                **env,
+                "GCE_METADATA_IP": self._cloud.metadata_host,
+                **self._aip_variables(endpoint, deployed, version),
+            },
             preferred_port=0,  # no network namespaces here: each replica has a port of its own
             port_variable="AIP_HTTP_PORT",
             log=self.log_of(endpoint, deployed["id"], int(last(name))),
