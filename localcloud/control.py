@@ -62,6 +62,13 @@ def router(cloud: LocalCloud, *, stop: Callable[[], None]) -> APIRouter:
         stop()
         return {"pid": os.getpid(), "stopping": True}
 
+    _add_records(routes, cloud)
+    _add_images(routes, cloud)
+    _add_faults(routes, cloud)
+    return routes
+
+
+def _add_records(routes: APIRouter, cloud: LocalCloud) -> None:
     @routes.get("/logs/{path:path}", response_class=PlainTextResponse)
     def logs(path: str, lines: int = 200) -> str:
         """The end of a container's log; it stays when the container is gone."""
@@ -82,10 +89,6 @@ def router(cloud: LocalCloud, *, stop: Callable[[], None]) -> APIRouter:
     def forget() -> Document:
         cloud.journal.clear()
         return {}
-
-    _add_images(routes, cloud)
-    _add_faults(routes, cloud)
-    return routes
 
 
 def _add_images(routes: APIRouter, cloud: LocalCloud) -> None:

@@ -21,6 +21,7 @@ def router(cloud: LocalCloud) -> APIRouter:
     routes = APIRouter()
     for prefix in PREFIXES:
         _add(routes, cloud, prefix)
+        _add_global(routes, cloud, prefix)
     return routes
 
 
@@ -57,14 +58,16 @@ def _add(routes: APIRouter, cloud: LocalCloud, prefix: str) -> None:
         found = [show(document) for document in operations.list(canonical(parent))]
         return page(found, key="operations", size=pageSize, token=pageToken)
 
+
+def _add_global(routes: APIRouter, cloud: LocalCloud, prefix: str) -> None:
     @routes.post(prefix + "/operations/{operation:path}:cancel")  # Cloud Build: operations/build/{project}/{id}
     def cancel_global(operation: str) -> Document:
-        operations.cancel(f"operations/{operation}")
+        cloud.operations.cancel(f"operations/{operation}")
         return {}
 
     @routes.get(prefix + "/operations/{operation:path}")
     def get_global(operation: str) -> Document:
-        return operations.get(f"operations/{operation}")
+        return cloud.operations.get(f"operations/{operation}")
 
 
 def seconds(duration: object) -> float:
