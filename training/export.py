@@ -77,8 +77,8 @@ pipeline_tag: summarization
 # dialogue-t5-mini
 
 A T5 of {parameters / 1e6:.2f} million parameters that summarises short English dialogues about errands,
-meetings, meals and the like. It is small enough to live in a repository ({size / 1e6:.1f} MB in fp16) and to answer on a laptop; it shows a
-serving system at work, and is no general summariser.
+meetings, meals and the like. It is small enough to live in a repository ({size / 1e6:.1f} MB in fp16) and to
+answer on a laptop; it shows a serving system at work, and is no general summariser.
 
 Prompt: `summarize: ` and the dialogue, a line per turn, `Name: words`.
 
