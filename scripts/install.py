@@ -25,6 +25,16 @@ LOGS = ROOT / ".flanstack" / "logs"
 TORCH = "torch==2.13.0"
 
 
+# cdktf keeps providers of all projects in one cache in the home folder; ours differ from clone to clone under the
+# same version, so each clone gets a cache of its own.
+CDKTF = """#!/bin/sh
+export CHECKPOINT_DISABLE=1 TF_PLUGIN_CACHE_DIR="${TF_PLUGIN_CACHE_DIR:-$PWD/.flanstack/plugin-cache}"
+mkdir -p "$TF_PLUGIN_CACHE_DIR"
+bin="$(dirname "$(readlink -f "$0")")/../../node_modules/.bin"
+exec "$bin/node" "$bin/cdktf" "$@"
+"""
+
+
 class StepFailed(Exception):
     """A command of a step failed; the message holds its last lines and where the rest is."""
 
@@ -68,12 +78,15 @@ def install_python(phase: Phase) -> None:
 
 
 def install_node(phase: Phase) -> None:
-    """cdktf-cli and the Node that jsii supports, linked beside the environment's python."""
+    """cdktf-cli and the Node that jsii supports, beside the environment's python."""
     run(phase, ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], log=LOGS / "install-node.log")
-    for program in ("cdktf", "node"):
-        link = VENV / "bin" / program
-        link.unlink(missing_ok=True)
-        link.symlink_to(Path("..", "..", "node_modules", ".bin", program))
+    link = VENV / "bin" / "node"
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path("..", "..", "node_modules", ".bin", "node"))
+    wrapper = VENV / "bin" / "cdktf"
+    wrapper.unlink(missing_ok=True)
+    wrapper.write_text(CDKTF)
+    wrapper.chmod(0o755)
     phase.note("")
 
 
@@ -102,7 +115,7 @@ def install(timeline: Timeline, *, force: bool = False) -> list[str]:
         (
             "cdktf and Node",
             ROOT / "node_modules",
-            digest_of(ROOT / "package-lock.json", ROOT / "package.json"),
+            digest_of(ROOT / "package-lock.json", ROOT / "package.json", CDKTF),
             install_node,
         ),
         ("Terraform providers", PLUGINS, digest_of(*sources, ROOT / "requirements.lock", str(ROOT)), install_providers),

@@ -86,6 +86,9 @@ def terraform_environment() -> dict[str, str]:
     FLANSTACK_PROGRESS_FILE and the like are the caller's to add.
     """
     environment = {**os.environ, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+    cache = ROOT / ".flanstack" / "plugin-cache"  # see scripts/install.py, CDKTF
+    cache.mkdir(parents=True, exist_ok=True)
+    environment.setdefault("TF_PLUGIN_CACHE_DIR", str(cache))
     config = environment.get("TF_CLI_CONFIG_FILE")
     if config and not Path(config).exists():
         del environment["TF_CLI_CONFIG_FILE"]
