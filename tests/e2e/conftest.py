@@ -44,7 +44,11 @@ class System:
 
     def run(self, *command: str, timeout: int = 300, check: bool = True) -> str:
         """Standard output and error of a command, escapes and empty lines taken out."""
-        environment = terraform_environment() | {"NO_COLOR": "1", "FORCE_COLOR": "0"}
+        environment = terraform_environment() | {
+            "NO_COLOR": "1",
+            "FORCE_COLOR": "0",
+            "TF_PLUGIN_CACHE_DIR": str(self.folder / ".flanstack/plugin-cache"),
+        }
         bins = [str(self.folder / ".venv/bin"), str(self.folder / "node_modules/.bin")]
         environment["PATH"] = os.pathsep.join([*bins, environment["PATH"]])
         out = subprocess.run(
