@@ -12,6 +12,7 @@ from tfplugin.resource import Problem
 from tfplugin.schema import NUMBER, STRING, Attribute, Block, Body, list_of
 from tfplugin.values import State
 
+DEFAULT_PORT = 8080  # Vertex AI's own
 PROBES = ("startup_probe", "health_probe", "liveness_probe")
 
 
@@ -145,7 +146,7 @@ def _probe_to_api(probe: State, spec: State) -> JsonObject:
     fields = ("period_seconds", "timeout_seconds", "failure_threshold", "initial_delay_seconds")
     body: JsonObject = {_camel(name): int(probe[name]) for name in fields if probe[name] is not None}
     for request in probe["http_get"] or ():
-        port = request["port"] or (spec["ports"] or [8080])[0]
+        port = request["port"] or (spec["ports"] or [DEFAULT_PORT])[0]
         body["httpGet"] = {"path": request["path"] or "/", "port": int(port)}
     for command in probe["exec"] or ():
         body["exec"] = {"command": command["command"] or []}
@@ -164,17 +165,19 @@ def from_api(body: JsonObject) -> State:
     state["shared_memory_size_mb"] = int(size) if size else None
     for probe in PROBES:
         if _camel(probe) in body:
-            state[probe] = [_probe_from_api(probe, body[_camel(probe)])]
+            state[probe] = [_probe_from_api(probe, body[_camel(probe)], state["ports"])]
     return state
 
 
-def _probe_from_api(name: str, body: JsonObject) -> State:
+def _probe_from_api(name: str, body: JsonObject, ports: list[int] | None) -> State:
     block = next(one for one in BLOCK.body.blocks if one.name == name)
     state = block.body.empty()
     for field in ("period_seconds", "timeout_seconds", "failure_threshold", "initial_delay_seconds"):
         state[field] = int(body[_camel(field)]) if _camel(field) in body else None
     if "httpGet" in body:
-        state["http_get"] = [{"path": body["httpGet"].get("path"), "port": body["httpGet"].get("port")}]
+        port = int(body["httpGet"].get("port", 0)) or None
+        default = (ports or [DEFAULT_PORT])[0]
+        state["http_get"] = [{"path": body["httpGet"].get("path"), "port": None if port == default else port}]
     if "exec" in body:
         state["exec"] = [{"command": body["exec"].get("command")}]
     return state

@@ -60,7 +60,7 @@ class DeployedModel:
     def plan(self, context: Context, prior: State | None, planned: State, config: State) -> State:
         if prior is not None:
             return planned | (dict.fromkeys(LEARNED, UNKNOWN) if _is_deploying(prior) else {})
-        machine = _identity(planned)
+        machine = _identity(planned | {"display_name": config["display_name"]})
         if config["deployed_model_id"] is None and is_known(machine):
             planned["deployed_model_id"] = derived_id(machine)
         if is_known([planned["endpoint"], planned["deployed_model_id"]]):
@@ -155,7 +155,7 @@ class DeployedModel:
         model = f"projects/{project}/" + str(found["model"]).partition("@")[0].split("/", 2)[2]
         state = self.schema.body.empty() | {"endpoint": name, "deployed_model_id": number, "id": identifier}
         state |= {"model": f"{model}@{found.get('modelVersionId', '1')}", "status": "ready"}
-        state["display_name"], state["service_account"] = found.get("displayName"), found.get("serviceAccount")
+        state["service_account"] = found.get("serviceAccount")
         state["enable_access_logging"] = found.get("enableAccessLogging")
         return state | self._seen(shown, found, state)
 
@@ -201,7 +201,8 @@ class DeployedModel:
             if any(seen[name] != state[name] for name in MUTABLE):
                 self._mutate(endpoint, seen, state, progress)
         endpoint.set_traffic(shown, number, int(state["traffic_percent"]), warn=context.warn)
-        return state | self._addresses(shown) | {"create_time": found.get("createTime"), "status": "ready"}
+        learned = {"create_time": found.get("createTime"), "display_name": found.get("displayName"), "status": "ready"}
+        return state | self._addresses(shown) | learned
 
     def _mutate(self, endpoint: Endpoint, prior: State, planned: State, progress: Progress) -> None:
         before, after = prior["dedicated_resources"][0], planned["dedicated_resources"][0]
@@ -234,6 +235,7 @@ class DeployedModel:
         unchanged = same(model, seen_model) and version == seen_version
         seen: State = {
             "model": state["model"] if unchanged else f"{seen_model}@{seen_version}",
+            "display_name": found.get("displayName") or state["display_name"],
             "traffic_percent": split_of(endpoint).get(str(found["id"]), 0),
             "create_time": found.get("createTime", state["create_time"]),
             "dedicated_resources": [resources_from_api(found.get("dedicatedResources", {}), state)],
@@ -271,4 +273,4 @@ def _to_api(state: State) -> JsonObject:
         "enable_access_logging": "enableAccessLogging",
         "disable_container_logging": "disableContainerLogging",
     }
-    return body | {api: state[name] for name, api in names.items() if state[name]}
+    return body | {api: state[name] for name, api in names.items() if state[name] is not UNKNOWN and state[name]}

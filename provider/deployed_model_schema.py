@@ -91,7 +91,14 @@ SCHEMA = Schema(
                 description="1 to 10 digits. By default derived from endpoint, model and machine, so that a repeated "
                 "create finds its own.",
             ),
-            _optional("display_name", "Shown name.", replace=True),
+            Attribute(
+                name="display_name",
+                type=STRING,
+                optional=True,
+                computed=True,
+                replace=True,
+                description="Shown name; default the model's.",
+            ),
             _optional("service_account", "Identity of the container.", replace=True),
             Attribute(
                 name="traffic_percent",

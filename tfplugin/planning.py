@@ -60,19 +60,27 @@ def replacing_paths(body: Body, prior: State, planned: State, *, whole: bool = F
     """Paths of changed attributes, at any depth, whose change needs a new resource.
 
     whole: every attribute counts, not only those marked `replace`. A required attribute that was null comes from
-    an import that could not tell it: to learn it is no change.
+    an import that could not tell it: to learn it is no change. Neither is false, zero or empty for null.
     """
     found: list[Path] = [
         (attribute.name,)
         for attribute in body.attributes
         if (attribute.replace or (whole and not only_computed(attribute)))
-        and prior.get(attribute.name) != planned.get(attribute.name)
+        and _differ(prior.get(attribute.name), planned.get(attribute.name))
         and not (attribute.required and prior.get(attribute.name) is None)
     ]
     for block in body.blocks:
         inner = _replacing_in_block(block, prior.get(block.name), planned.get(block.name), whole or block.replace)
         found += [(block.name, *path) for path in inner]
     return found
+
+
+def _differ(before: Any, after: Any) -> bool:
+    return bool(before != after) and not (_is_empty(before) and _is_empty(after))
+
+
+def _is_empty(value: Any) -> bool:
+    return value is not UNKNOWN and not value
 
 
 def _replacing_in_block(block: Block, before: Any, after: Any, whole: bool) -> list[Path]:

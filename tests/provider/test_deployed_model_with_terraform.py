@@ -1,0 +1,298 @@
+"""`vertex_endpoint_deployed_model` through its life: real Terraform, the provider, a real local cloud."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.e2e]
+
+PARENT = "projects/flan/locations/europe-west4"
+NUMBERED = "projects/123456789012/locations/europe-west4"
+ENDPOINT = f"{PARENT}/endpoints/4242"
+
+
+def deployed(endpoint, model, *, replicas=(1, 1), machine="n1-standard-2", **fields):
+    resources = {"min_replica_count": replicas[0], "max_replica_count": replicas[1]}
+    resources["machine_spec"] = [{"machine_type": machine}]
+    keep = {"lifecycle": [{"create_before_destroy": True}]}
+    return {"endpoint": endpoint, "model": model, "dedicated_resources": [resources], **keep, **fields}
+
+
+def upload(cloud, version, **names):
+    spec = {"imageUri": cloud.image(version), "predictRoute": "/predict", "healthRoute": "/health"}
+    body = {"model": {"displayName": "Echo", "containerSpec": spec}, **names}
+    response = cloud.done("POST", f"/v1/{PARENT}/models:upload", body)
+    return f"{PARENT}/models/echo@{response['modelVersionId']}"
+
+
+@pytest.fixture(scope="module")
+def models(cloud):
+    """Two versions of a model."""
+    return [upload(cloud, "1", modelId="echo"), upload(cloud, "2", parentModel=f"{PARENT}/models/echo")]
+
+
+@pytest.fixture(scope="module")
+def flan(workspace, cloud, models):
+    """A folder in which the first version was deployed; each test leaves its configuration applied."""
+    cloud.endpoint("4242", dedicatedEndpointEnabled=True)
+    folder = workspace("deployed").write(endpoint_deployed_model=deployed(ENDPOINT, models[0]))
+    change = folder.plan()["endpoint_deployed_model"]
+    folder.run("apply", "plan")
+    folder.planned = change
+    return folder
+
+
+@pytest.fixture
+def new_endpoint(cloud):
+    """An endpoint of its own, emptied when the test is over."""
+    name = cloud.endpoint(str(10_000 + time.monotonic_ns() // 1000 % 900_000_000))
+    yield name
+    for one in on(cloud, name):
+        split = {"trafficSplit": {}}
+        cloud.call("PATCH", f"/v1/{name}?updateMask=trafficSplit", split)
+        cloud.done("POST", f"/v1/{name}:undeployModel", {"deployedModelId": one["id"]})
+
+
+def on(cloud, endpoint):
+    """What is deployed to an endpoint."""
+    return cloud.call("GET", f"/v1/{endpoint}").get("deployedModels", [])
+
+
+def test_id_and_deployed_model_id_are_known_at_plan_time(flan):
+    state = flan.state()["endpoint_deployed_model"]
+
+    assert flan.planned["after"]["deployed_model_id"] == state["deployed_model_id"]
+    assert flan.planned["after"]["id"] == state["id"] == f"{ENDPOINT}/deployedModels/{state['deployed_model_id']}"
+    assert flan.planned["after_unknown"]["predict_url"] is True
+
+
+def test_create_deploys_with_all_traffic_and_tells_where_to_predict(flan, cloud):
+    state = flan.state()["endpoint_deployed_model"]
+
+    assert cloud.call("GET", f"/v1/{ENDPOINT}")["trafficSplit"] == {state["deployed_model_id"]: 100}
+    assert state["status"] == "ready"
+    assert state["predict_url"] == f"http://{state['dedicated_endpoint_dns']}/v1/{NUMBERED}/endpoints/4242:predict"
+    answer = type(cloud)("").call("POST", state["predict_url"], {"instances": ["hi"]})
+    assert answer["predictions"] == [{"version": "1", "greeting": None}]
+
+
+def test_each_phase_is_told_with_its_time(flan):
+    lines = [json.loads(line) for line in flan.progress_file.read_text().splitlines()]
+
+    phases = [line["phase"] for line in lines]
+    assert phases[0] == "REQUESTED"
+    assert {"GETTING_CONTAINER_IMAGE", "STARTING_MODEL_SERVER"} & set(phases)
+    assert {line["resource"] for line in lines} == {"vertex_endpoint_deployed_model"}
+    assert all(set(line) == {"time", "resource", "id", "phase", "elapsed_s", "message"} for line in lines)
+
+
+def test_a_plan_of_an_unchanged_world_is_empty(flan):
+    assert flan.is_unchanged()
+
+
+def test_nothing_sensitive_is_in_state_or_progress(flan):
+    everything = "".join(path.read_text() for path in (flan.folder / "terraform.tfstate", flan.progress_file))
+
+    assert "local-secret" not in everything
+
+
+def test_replicas_change_in_place(flan, cloud, models):
+    flan.write(endpoint_deployed_model=deployed(ENDPOINT, models[0], replicas=(2, 3)))
+
+    assert flan.plan()["endpoint_deployed_model"]["actions"] == ["update"]
+    flan.apply()
+    (one,) = on(cloud, ENDPOINT)
+    assert (one["dedicatedResources"]["minReplicaCount"], one["dedicatedResources"]["maxReplicaCount"]) == (2, 3)
+    assert flan.is_unchanged()
+
+
+def test_replicas_changed_by_hand_are_drift(flan, cloud, models):
+    (one,) = on(cloud, ENDPOINT)
+    resources = {"minReplicaCount": 1, "maxReplicaCount": 1}
+    body = {"deployedModel": {"id": one["id"], "dedicatedResources": resources}}
+    body["updateMask"] = "dedicatedResources.minReplicaCount,dedicatedResources.maxReplicaCount"
+    cloud.done("POST", f"/v1/{ENDPOINT}:mutateDeployedModel", body)
+
+    change = flan.plan()["endpoint_deployed_model"]
+    assert change["actions"] == ["update"]
+    assert change["before"]["dedicated_resources"][0]["min_replica_count"] == 1
+    flan.write(endpoint_deployed_model=deployed(ENDPOINT, models[0]))
+    assert flan.is_unchanged()
+
+
+def test_a_replacement_forced_by_the_user_does_not_take_down_what_it_adopted(flan, cloud):
+    (before,) = on(cloud, ENDPOINT)
+    said = flan.apply("-replace=vertex_endpoint_deployed_model.this")
+
+    assert "stays: its replacement is the same" in said
+    (after,) = on(cloud, ENDPOINT)
+    assert (after["id"], after["createTime"]) == (before["id"], before["createTime"])
+    assert flan.is_unchanged()
+
+
+def test_a_new_model_version_serves_before_the_old_one_goes(flan, cloud, models):
+    old = flan.state()["endpoint_deployed_model"]["deployed_model_id"]
+    flan.write(endpoint_deployed_model=deployed(ENDPOINT, models[1]))
+
+    change = flan.plan()["endpoint_deployed_model"]
+    assert change["actions"] == ["create", "delete"]
+    assert change["replace_paths"] == [["model"]]
+    flan.apply()
+    (one,) = on(cloud, ENDPOINT)
+    assert (one["modelVersionId"], one["id"] != old) == ("2", True)
+    assert cloud.call("GET", f"/v1/{ENDPOINT}")["trafficSplit"] == {one["id"]: 100}
+    assert flan.phases()[-2:] == ["UNDEPLOYING", "UNDEPLOYED"]
+    assert flan.is_unchanged()
+
+
+def test_a_machine_inside_nested_blocks_forces_a_replacement(flan, models):
+    flan.write(endpoint_deployed_model=deployed(ENDPOINT, models[1], machine="n1-standard-4"))
+
+    (path,) = flan.plan()["endpoint_deployed_model"]["replace_paths"]
+    assert path == ["dedicated_resources", 0, "machine_spec", 0, "machine_type"]
+    flan.write(endpoint_deployed_model=deployed(ENDPOINT, models[1]))
+
+
+def test_an_imported_deployed_model_plans_nothing(flan, workspace, models):
+    copy = workspace("deployed-imported").write(endpoint_deployed_model=deployed(ENDPOINT, models[1]))
+    copy.run("import", "vertex_endpoint_deployed_model.this", flan.state()["endpoint_deployed_model"]["id"])
+
+    assert copy.is_unchanged()
+
+
+def test_undeployed_by_hand_is_drift_and_its_destroy_is_no_error(flan, cloud):
+    (one,) = on(cloud, ENDPOINT)
+    cloud.done("POST", f"/v1/{ENDPOINT}:undeployModel", {"deployedModelId": one["id"]})
+
+    assert flan.plan()["endpoint_deployed_model"]["actions"] == ["create"]
+    flan.run("destroy", "-auto-approve", "-refresh=false")
+    assert flan.state() == {}
+
+
+def test_an_endpoint_that_is_gone_is_drift(workspace, cloud, models):
+    endpoint = cloud.endpoint("4343")
+    folder = workspace("endpoint-gone").write(endpoint_deployed_model=deployed(endpoint, models[0]))
+    folder.apply()
+    (one,) = on(cloud, endpoint)
+    cloud.done("POST", f"/v1/{endpoint}:undeployModel", {"deployedModelId": one["id"]})
+    cloud.done("DELETE", f"/v1/{endpoint}")
+
+    assert folder.plan()["endpoint_deployed_model"]["actions"] == ["create"]
+
+
+def test_undeploying_gives_the_traffic_to_those_who_stay(workspace, cloud, models, new_endpoint):
+    folder = workspace("deployed-beside").write(
+        endpoint_deployed_model=deployed(new_endpoint, models[0], traffic_percent=60)
+    )
+    body = {"deployedModel": {"id": "7", "model": models[1], "dedicatedResources": {}}, "trafficSplit": {"0": 100}}
+    body["deployedModel"]["dedicatedResources"] = {
+        "machineSpec": {"machineType": "n1-standard-2"},
+        "minReplicaCount": 1,
+    }
+    cloud.done("POST", f"/v1/{new_endpoint}:deployModel", body)
+    folder.apply()
+    number = folder.state()["endpoint_deployed_model"]["deployed_model_id"]
+    assert cloud.call("GET", f"/v1/{new_endpoint}")["trafficSplit"] == {number: 60, "7": 40}
+
+    folder.destroy()
+    assert cloud.call("GET", f"/v1/{new_endpoint}")["trafficSplit"] == {"7": 100}
+
+
+def test_a_failed_deployment_says_why_and_where_and_leaves_nothing(workspace, cloud, models, new_endpoint, faults):
+    folder = workspace("deployed-quota").write(endpoint_deployed_model=deployed(new_endpoint, models[0]))
+    faults({"operation": "deployModel", "stage": "ADDING_NODES"}, {"preset": "quota"})
+
+    said = folder.refused("apply", "-auto-approve")
+    assert "CustomModelServingA100GPUsPerProjectPerRegion" in said
+    assert "RESOURCE_EXHAUSTED in phase" in said
+    assert "Console: https://console.cloud.google.com/vertex-ai/online-prediction/locations/europe-west4/" in said
+    assert folder.state() == {}
+    folder.apply()
+    assert folder.is_unchanged()
+    folder.destroy()
+
+
+def held_deployment(workspace, cloud, models, endpoint, faults, name):
+    """An apply that waits for a deployment which does not end before its fault is deleted."""
+    folder = workspace(name).write(endpoint_deployed_model=deployed(endpoint, models[0]))
+    faults({"operation": "deployModel", "stage": "GETTING"}, {"hold": True})
+    process = folder.start("apply", "-auto-approve")
+    folder.wait_for_phase("GETTING_CONTAINER_IMAGE")
+    return folder, process
+
+
+def test_an_interrupted_deployment_keeps_its_names_and_is_taken_up_again(
+    workspace, cloud, models, new_endpoint, faults
+):
+    folder, process = held_deployment(workspace, cloud, models, new_endpoint, faults, "deployed-stopped")
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 1, output
+    assert time.monotonic() - started < 5
+    assert "Interrupted while deployed model" in output
+    state = folder.state()["endpoint_deployed_model"]
+    assert (state["status"], state["tainted"]) == ("deploying", False)
+    assert state["id"].startswith(f"{new_endpoint}/deployedModels/")
+    assert "/operations/" in state["operation"]
+    assert folder.plan()["endpoint_deployed_model"]["actions"] == ["update"]
+    cloud.call("DELETE", "/localcloud/faults")
+    folder.apply()
+    assert folder.state()["endpoint_deployed_model"]["status"] == "ready"
+    assert folder.is_unchanged()
+    assert cloud.requests("POST", f"{new_endpoint.rpartition('/')[2]}:deployModel") == 1
+
+
+def test_a_killed_terraform_takes_the_provider_with_it_and_the_next_apply_joins(
+    workspace, cloud, models, new_endpoint, faults
+):
+    folder, process = held_deployment(workspace, cloud, models, new_endpoint, faults, "deployed-killed")
+    (plugin,) = children(process.pid)
+    process.kill()
+    process.communicate(timeout=20)
+
+    deadline = time.monotonic() + 8
+    while is_running(plugin) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_running(plugin)
+    (folder.folder / ".terraform.tfstate.lock.info").unlink(missing_ok=True)
+    again = folder.start("apply", "-auto-approve")
+    folder.wait_for_phase("JOINED")
+    cloud.call("DELETE", "/localcloud/faults")
+    output, _ = again.communicate(timeout=30)
+    assert again.returncode == 0, output
+    assert len(on(cloud, new_endpoint)) == 1
+    assert folder.is_unchanged()
+
+
+def children(pid):
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [int(one) for thread in threads for one in (thread / "children").read_text().split()]
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_what_is_deployed_already_under_the_same_id_is_adopted(workspace, cloud, models, new_endpoint):
+    folder = workspace("deployed-adopted").write(endpoint_deployed_model=deployed(new_endpoint, models[0]))
+    folder.apply()
+    (folder.folder / "terraform.tfstate").unlink()
+    folder.write(endpoint_deployed_model=deployed(new_endpoint, models[0], replicas=(1, 2)))
+    folder.apply()
+
+    assert "ADOPTED" in folder.phases()
+    (one,) = on(cloud, new_endpoint)
+    assert one["dedicatedResources"]["maxReplicaCount"] == 2
+    assert folder.is_unchanged()
+    folder.destroy()
+    assert on(cloud, new_endpoint) == []
