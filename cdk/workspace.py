@@ -25,8 +25,9 @@ KEPT_ARCHIVES = 3
 def furnish(folder: Path, *, config: DeploymentConfig, source: ImageSource | None) -> None:
     """Completes one stack's folder."""
     _clear_other_environment(folder)
-    _write_lock(folder)
-    _link_plugins(folder, ROOT / ".flanstack" / "plugins" / config.terraform.plugin_mirror)
+    mirror = ROOT / ".flanstack" / "plugins" / config.terraform.plugin_mirror
+    _write_lock(folder / ".terraform.lock.hcl", mirror)
+    _link_plugins(folder, mirror)
     if source is not None and config.source.delivery == "upload":
         _drop_old(source.write_archive(folder / ARCHIVES), source)
 
@@ -47,18 +48,24 @@ def _clear_other_environment(folder: Path) -> None:
     (kind, wanted), *_ = json.loads((folder / "cdk.tf.json").read_text())["terraform"]["backend"].items()
     if before.get("type") != kind or known != wanted:
         shutil.rmtree(folder / ".terraform")
+        (folder / ".terraform.lock.hcl").unlink(missing_ok=True)
 
 
-def _write_lock(folder: Path) -> None:
+def _write_lock(lock: Path, mirror: Path) -> None:
     """Version and constraint without hashes: the mirror's launchers differ from machine to machine.
 
-    The constraint is spelled as the bindings spell it (`version = "6.50.0"` in required_providers).
+    The constraint is spelled as the bindings spell it (`version = "6.50.0"` in required_providers). The hashes that
+    Terraform adds stay as long as the versions are these and nothing was installed into the mirror since.
     """
-    blocks = [
-        f'provider "{source}" {{\n  version     = "{version}"\n  constraints = "{version}"\n}}\n'
+    blocks = {
+        source: f'provider "{source}" {{\n  version     = "{version}"\n  constraints = "{version}"\n'
         for source, version in ((GOOGLE_SOURCE, GOOGLE_VERSION), (vertex.SOURCE, vertex.VERSION))
-    ]
-    (folder / ".terraform.lock.hcl").write_text("\n".join(sorted(blocks)))
+    }
+    if lock.exists() and all(block in lock.read_text() for block in blocks.values()):
+        written = lock.stat().st_mtime
+        if all(path.stat().st_mtime < written for path in mirror.rglob("*")):
+            return
+    lock.write_text("\n".join(blocks[source] + "}\n" for source in sorted(blocks)))
 
 
 def _link_plugins(folder: Path, mirror: Path) -> None:
