@@ -24,7 +24,7 @@ from tfplugin.schema import Schema
 from tfplugin.values import UNKNOWN, State
 
 TAG_LENGTH = 16
-# How the same content reaches the build: a change of these alone builds nothing.
+# How the same content reaches the build: a change of these alone plans nothing.
 DELIVERY = ("revision", "source_archive", "source_bucket", "substitutions")
 BUILDING = "building"
 # What only a finished build tells.
@@ -71,7 +71,9 @@ class ImageBuild:
         if prior is None:
             return planned
         if prior["content_hash"] == content:
-            planned |= {name: prior[name] for name in DELIVERY}
+            # Terraform lets a plan keep an old value only where there are an old and a new one.
+            both = [name for name in DELIVERY if prior[name] is not None and planned[name] is not None]
+            planned |= {name: prior[name] for name in both}
         if prior["status"] == BUILDING:
             planned |= dict.fromkeys(LEARNED, UNKNOWN)
         return planned
