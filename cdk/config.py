@@ -130,7 +130,8 @@ class Weights(Frozen):
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> Weights:
-        inside = not Path(self.source).is_absolute() and ".." not in Path(self.source).parts and self.source
+        path = Path(self.source)
+        inside = self.source and "://" not in self.source and not path.is_absolute() and ".." not in path.parts
         if not self.is_remote and not inside:
             raise ValueError(
                 f"source: got {self.source!r}; allowed is https://…/resolve/REVISION, or a folder of this repository "
