@@ -64,8 +64,9 @@ class CdktfRun:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         command = ["cdktf", self.verb, "*", "--auto-approve"]
         environment = {**terraform_environment(), **self.extra_environment, "FORCE_COLOR": "0", "NO_COLOR": "1"}
-        with self.log.open("w") as log:
-            process = subprocess.Popen(
+        with (
+            self.log.open("w") as log,
+            subprocess.Popen(
                 command,
                 cwd=ROOT,
                 env=environment,
@@ -75,25 +76,29 @@ class CdktfRun:
                 text=True,
                 errors="replace",
                 start_new_session=True,
-            )
-            if process.stdout is None:
-                raise RuntimeError("the pipe of cdktf's output is missing")
-            interrupted = False
-            while True:
-                try:
-                    for line in process.stdout:
-                        self._see(line, log.write)
-                    code = process.wait()
-                    break
-                except KeyboardInterrupt:
-                    if interrupted:
-                        process.kill()
-                    interrupted = True
-                    interrupt_terraform(process)
+            ) as process,
+        ):
+            code, interrupted = self._follow(process, log.write)
         if interrupted:
             raise KeyboardInterrupt
         if code:
             raise CdktfFailed(self.failure())
+
+    def _follow(self, process: subprocess.Popen[str], write: Callable[[str], object]) -> tuple[int, bool]:
+        """Reads to the end; returns the exit code, and whether somebody interrupted. A second interrupt kills cdktf."""
+        if process.stdout is None:
+            raise RuntimeError("the pipe of cdktf's output is missing")
+        interrupted = False
+        while True:
+            try:
+                for line in process.stdout:
+                    self._see(line, write)
+                return process.wait(), interrupted
+            except KeyboardInterrupt:
+                if interrupted:
+                    process.kill()
+                interrupted = True
+                interrupt_terraform(process)
 
     def failure(self) -> str:
         """What terraform said was wrong, from its first `Error:` on; the last lines where it said nothing."""
