@@ -26,11 +26,21 @@ def compile_lock(source: str, target: str, *more: str) -> None:
         subprocess.run([*command, *FLAGS, "--override", override.name, *more], cwd=ROOT, check=True)
 
 
+def compile_cuda_lock() -> None:
+    """torch and its CUDA libraries for the serving image alone: one Python, one platform."""
+    command = [str(Path(sys.executable).parent / "uv"), "pip", "compile", "serving/requirements-cuda.in", "-q"]
+    command += ["-o", "serving/requirements-cuda.lock", "--no-config", "--python-version", "3.11"]
+    command += ["--python-platform", "x86_64-manylinux_2_28", "--constraints", "serving/requirements.lock"]
+    command += ["--generate-hashes", "--no-emit-index-url", "--no-emit-find-links", "--no-annotate", "--no-header"]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
 def main() -> int:
     compile_lock("pyproject.toml", "requirements.lock", "--all-extras")
     for room in ("serving", "ui"):
         compile_lock(f"{room}/requirements.in", f"{room}/requirements.lock", "--constraints", "requirements.lock")
-    print("requirements.lock, serving/requirements.lock and ui/requirements.lock are up to date.")
+    compile_cuda_lock()
+    print("requirements.lock and the locks of serving/ and ui/ are up to date.")
     return 0
 
 
