@@ -5,6 +5,7 @@ The tests share one system and run in the order of the file: up, predict, no cha
 
 import json
 import re
+import shutil
 import sys
 
 import httpx
@@ -13,11 +14,14 @@ from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform_v1
 from google.protobuf import json_format, struct_pb2
+from playwright.sync_api import expect, sync_playwright
 
 from scripts.local_cloud import is_alive
+from ui import examples
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 DIALOGUE = "summarize: Anna: Can you buy milk on the way home?\nTom: Sure, I will be there at six."
 
 
@@ -68,6 +72,25 @@ def test_googles_own_client_gets_a_prediction_through_the_endpoint(system):
 
 def test_the_page_answers_on_its_own_url(system):
     assert "Flan-T5" in httpx.get(system.output("ui", "ui_url"), follow_redirects=True).text
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="Debian's chromium is not installed")
+def test_an_example_clicked_on_the_page_is_answered_by_the_endpoint(system):
+    label, prompt = examples.DIALOGUES[0]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(system.output("ui", "ui_url"))
+        page.get_by_text(label, exact=True).click()
+        expect(page.get_by_label("Prompt")).to_have_value(prompt, timeout=60_000)
+        page.get_by_role("button", name="Ask the model").click()
+        expect(page.locator("#status")).to_contain_text("Answered in", timeout=60_000)
+        answer = page.get_by_label("Answer", exact=True).input_value()
+        browser.close()
+
+    predicted = httpx.post(system.output("endpoint", "predict_url"), json={"instances": [prompt]}).json()
+    assert answer == predicted["predictions"][0]
 
 
 @pytest.mark.parametrize("stack", ["registry", "model", "endpoint", "ui"])
