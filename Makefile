@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test test-fast lint format synth plan deploy destroy bootstrap pin-weights model lock bench-up
+.PHONY: help install up down status test test-fast lint format synth plan deploy destroy price bootstrap pin-weights model lock bench-up
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ deploy: ## build the system on Google Cloud: make deploy ENV=prod
 
 destroy: ## stop the bill: make destroy ENV=prod
 	@FLAN_ENV=$(ENV) cdktf destroy '*'
+
+price: ## what the deployment costs per hour, day and month, with sources (ENV=prod)
+	@FLAN_ENV=$(ENV) $(VENV)/python -m cdk --prices
 
 bootstrap: ## the bucket that keeps Terraform's state: make bootstrap ENV=prod
 	@$(VENV)/python -m scripts.bootstrap $(ENV)
