@@ -51,16 +51,22 @@ def say(text: str) -> None:
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    """ROUGE and facts of a model folder on the test split."""
+    """ROUGE and facts of a model folder, on the test split and on the handwritten dialogues."""
     from training.corpus import take
     from training.evaluation import evaluate as score
+    from training.evaluation import has_every_fact
     from training.export import load
+    from training.handwritten import HANDWRITTEN
 
     if not (arguments.model / "config.json").exists():
         print(f"{arguments.model} is no model folder: it has no config.json", file=sys.stderr)
         return 1
     model, tokenizer = load(arguments.model)
-    print(score(model, tokenizer, take("test", arguments.count, arguments.seed)))
+    print("test split:", score(model, tokenizer, take("test", arguments.count, arguments.seed)))
+    typed = score(model, tokenizer, list(HANDWRITTEN))
+    print("handwritten:", typed)
+    for one, output in zip(HANDWRITTEN, typed.outputs, strict=True):
+        print(f"{'right' if has_every_fact(one, output) else 'WRONG'}  {output}")
     return 0
 
 
@@ -74,10 +80,9 @@ def corpus(arguments: argparse.Namespace) -> int:
 
 
 def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text}; allowed is a whole number from 1")
-    return value
+    return int(text)
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from training import words
-from training.more_scenes import SCENES
+from training.scenes import SCENES
 from training.talk import Talk, any_name
 
 Split = Literal["train", "validation", "test"]
@@ -69,8 +69,10 @@ def example(dice: random.Random, a: str, b: str, names: tuple[str, ...]) -> Exam
     before = _before(talk)
     summary, facts = SCENES[kind](talk)
     if len(before) < 2 and talk.chance(0.6):  # a bare greeting goes into the first turn
-        greeting = dice.choice(words.GREETINGS) + talk.pick(f" {b}", f", {b}", "")
-        talk.turns[0] = (a, greeting + talk.pick("! ", ", ", ". ") + talk.turns[0][1])
+        first, said = talk.turns[0]
+        other = b if first == a else a
+        greeting = dice.choice(words.GREETINGS) + talk.pick(f" {other}", f", {other}", "")
+        talk.turns[0] = (first, f"{greeting}{talk.pick('! ', ', ', '. ')}{said}")
     turns = [*before, *talk.turns, *_after(talk)]
     return Example(_written(talk, turns, facts), summary, facts, kind)
 
@@ -125,7 +127,7 @@ def _written(talk: Talk, turns: list[tuple[str, str]], facts: tuple[str, ...]) -
 def _careless(text: str, facts: tuple[str, ...]) -> str:
     """Small first letter, no full stop; a name or another fact keeps its capital."""
     first = text.split()[0].rstrip(",.!?")
-    if first != "I" and not any(fact.startswith(first) for fact in facts):
+    if not first.isupper() and not any(fact.startswith(first) for fact in facts):
         text = text[0].lower() + text[1:]
     return text.removesuffix(".")
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 from training import words
 
+Told = tuple[str, tuple[str, ...]]  # a summary, and the facts it must hold
+
 
 def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
@@ -136,6 +138,10 @@ class Talk:
             f"Can it be {said}?",
             f"I have something else then. {capital(said)}?",
             f"{capital(said)} would be better for me.",
+            f"{capital(str(when))} is bad for me. {capital(said)}?",
+            f"I have practice then. {capital(said)}?",
+            f"Is {said} OK?",
+            f"Can we do {said}? I need to sleep.",
         )
         if roll < 0.12:  # refused: the first time holds
             self.say(
@@ -147,7 +153,10 @@ class Talk:
             )
             self.say(speaker, "OK, as planned then.", f"All right, {when}.", "OK, never mind.", "Fine.")
             return when
-        self.say(answerer, f"OK, {said} then.", f"Fine, {said}.", "That works too.", f"{self.yes()}.", "No problem.")
+        self.say(
+            answerer, f"OK, {said} then.", f"Fine, {said}.", "That works too.", f"{self.yes()}.", "No problem.",
+            f"{capital(said)} works.", f"{capital(said)} is fine, thanks.", f"Haha, OK, {said} it is.",
+        )  # fmt: skip
         return fresh
 
     def settle_place(self, place: str, speaker: str, answerer: str) -> str:
@@ -168,9 +177,23 @@ class Talk:
             f"Not {place}, please. What about {other}?",
             f"Isn't {place} too far? How about {other}?",
             f"Can we make it {other} instead?",
+            f"{capital(place)} is closed on {self.dice.choice(words.WEEKDAYS)}s. How about {other}?",
         )
-        self.say(answerer, f"OK, {other} then.", "Good idea.", "Fine with me.", f"{self.yes()}, {other}.")
+        self.say(
+            answerer, f"OK, {other} then.", "Good idea.", "Fine with me.", f"{self.yes()}, {other}.", "Good, same time."
+        )
         return other
+
+    def ask_out(self, slots: dict[str, str], asker: str, answerer: str) -> None:
+        """What was not said yet is asked for, question by question: where, when.
+
+        slots: the question's word (`where`, `where from`, `when`, `what time`), and the answer.
+        """
+        for question, answer in slots.items():
+            self.say(
+                asker, f"{capital(question)}?", f"{self.yes()}. {capital(question)}?", f"{self.yes()}, {question}?"
+            )
+            self.say(answerer, f"{capital(answer)}.", f"{capital(answer)}, please.", f"{capital(answer)}!")
 
     def settle_choice(self, chosen: str, options: tuple[str, ...], speaker: str, answerer: str) -> str:
         """Sometimes somebody wants another of the options; returns the one that holds."""

@@ -32,6 +32,7 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedToken
         [
             decoders.ByteFallback(),
             decoders.Metaspace(prepend_scheme="always"),
+            decoders.Fuse(),  # what follows replaces within the whole text, not within a token
             decoders.Replace(f" {LINE_BREAK} ", "\n"),
         ]
     )

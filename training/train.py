@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers.models.t5.modeling_t5 import T5Attention
 
 from training.corpus import Example, examples, take
 
@@ -24,25 +25,32 @@ IGNORED = -100  # label of padding: no loss
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what comes out. Batch and pool in examples, lengths in tokens."""
+    """Everything that decides what comes out. Batch and pool in examples.
+
+    embedding_rate: how many times faster the embedding learns: its weights are that much larger than the others.
+    bf16: matrix products in bfloat16, weights and sums in fp32; a third faster where the processor has it.
+    """
 
     seed: int = 7
     vocab_size: int = 2048
-    d_model: int = 192
-    d_kv: int = 64
-    d_ff: int = 384
-    num_heads: int = 3
-    num_layers: int = 3
-    dropout: float = 0.0
-    steps: int = 3600
+    d_model: int = 128
+    d_kv: int = 32
+    d_ff: int = 256
+    num_heads: int = 4
+    num_layers: int = 2
+    steps: int = 4000
     batch: int = 32
     pool: int = 2048
     learning_rate: float = 2e-3
-    warmup_steps: int = 200
-    validate_every: int = 400
+    embedding_rate: float = 5.0
+    beta2: float = 0.98
+    warmup_steps: int = 100
+    validate_every: int = 500
     validation_examples: int = 256
+    bf16: bool = True
 
     def model(self) -> T5ForConditionalGeneration:
+        """A model that knows nothing yet, but starts where attention is quick to learn copying."""
         config = T5Config(
             vocab_size=self.vocab_size,
             d_model=self.d_model,
@@ -51,14 +59,45 @@ class Recipe:
             num_heads=self.num_heads,
             num_layers=self.num_layers,
             num_decoder_layers=self.num_layers,
-            dropout_rate=self.dropout,
+            dropout_rate=0.0,
             feed_forward_proj="gated-gelu",
             decoder_start_token_id=0,
             pad_token_id=0,
             eos_token_id=1,
         )
         torch.manual_seed(self.seed)
-        return T5ForConditionalGeneration(config)
+        model = T5ForConditionalGeneration(config)
+        attend_to_likeness(model)
+        return model
+
+
+@torch.no_grad()
+def attend_to_likeness(model: T5ForConditionalGeneration) -> None:
+    """Initial attention that carries a token on as it is, and looks at the same token and at the neighbours.
+
+    Summaries copy names and times, and from T5's own initial weights a small model takes thousands of steps to find
+    copying: after about 340 steps the validation loss was 2.46 with T5's, 1.61 with these products, 1.32 with the
+    neighbours too (and 0.96 with the embedding learning five times faster).
+    Source: Trockman and Kolter 2023, mimetic initialization (arXiv:2305.09828).
+    """
+    for name, attention in model.named_modules():
+        if not isinstance(attention, T5Attention):
+            continue
+        carried = torch.nn.init.orthogonal_(torch.empty_like(attention.v.weight))
+        attention.v.weight.copy_(carried)
+        attention.o.weight.copy_(0.5 * carried.T)
+        if name.endswith("EncDecAttention"):
+            compared = torch.nn.init.orthogonal_(torch.empty_like(attention.q.weight)) * 0.3**0.5
+            attention.q.weight.copy_(compared)
+            attention.k.weight.copy_(compared)
+    # Buckets of the relative position bias [num_buckets, num_heads]: 1 is the token before. In the encoder, which
+    # looks both ways, the upper half of the buckets is what follows: its second is the token after.
+    for stack in (model.encoder, model.decoder):
+        bias = stack.block[0].layer[0].SelfAttention.relative_attention_bias.weight
+        bias.zero_()
+        bias[1, 0] = 3.0
+        if stack is model.encoder and bias.shape[1] > 1:
+            bias[bias.shape[0] // 2 + 1, 1] = 3.0
 
 
 def collate(batch: list[Example], tokenizer: PreTrainedTokenizerFast) -> dict[str, torch.Tensor]:
@@ -103,6 +142,10 @@ def validation_loss(
     return sum(losses) / len(losses)
 
 
+class Diverged(Exception):
+    """The loss was never a number, so there are no best weights."""
+
+
 class Training:
     """One run in a folder. tell: gets the progress lines.
 
@@ -114,7 +157,10 @@ class Training:
     ) -> None:
         self.recipe, self.tokenizer, self.folder, self.tell = recipe, tokenizer, folder, tell
         self.model = recipe.model()
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=recipe.learning_rate, weight_decay=0.01)
+        embedding = self.model.shared.weight  # tied: also the output layer's
+        rest = [weight for weight in self.model.parameters() if weight is not embedding]
+        groups = [{"params": rest, "scale": 1.0}, {"params": [embedding], "scale": recipe.embedding_rate}]
+        self.optimizer = torch.optim.AdamW(groups, betas=(0.9, recipe.beta2), weight_decay=0.01)
         self.step = 0
         self.best_loss = float("inf")
         self.best: dict[str, torch.Tensor] = {}
@@ -161,13 +207,20 @@ class Training:
         except KeyboardInterrupt:
             self.save()
             raise
+        if not self.best:
+            self._validate(held)  # stopped before the first validation, at the last step
+        if not self.best:
+            raise Diverged(
+                f"the loss is no number at step {self.step}; lower learning_rate ({self.recipe.learning_rate})"
+            )
         self.model.load_state_dict(self.best)
         return self.model.eval()
 
     def _train(self, batch: list[Example]) -> float:
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.step, self.recipe)
-        loss = self.model(**collate(batch, self.tokenizer)).loss
+            group["lr"] = group["scale"] * learning_rate(self.step, self.recipe)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.recipe.bf16):
+            loss = self.model(**collate(batch, self.tokenizer)).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
@@ -177,8 +230,8 @@ class Training:
 
     def _validate(self, held: list[Example]) -> None:
         loss = validation_loss(self.model, self.tokenizer, held)
-        self.tell(f"step {self.step:5d}  validation loss {loss:.4f}")
         if loss < self.best_loss:
             self.best_loss = loss
             self.best = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.save()
+        self.tell(f"step {self.step:5d}  validation loss {loss:.4f}")

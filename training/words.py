@@ -25,6 +25,7 @@ NAMES = listed("""
     Ravi Ray Rebecca Reza Rita Rob Robin Roger Rohan Roman Ron Rory Rose Rowan Roy Ruby Ryan Sabine Sally Samir Sandra
     Sean Selma Seth Shane Sharon Sheila Silvia Sonia Sophie Stan Stefan Stella Sue Susan Suzy Sven Tamara Tania Ted
     Theo Thomas Tim Toby Tony Tracy Trevor Valerie Viola Vincent Violet Will Willa Wyatt Xavier Yasmin Yuki Yusuf Zara
+    Mum Dad Grandma Grandpa Mom
     """)
 SYLLABLES = listed("""
     ba be bi bo bra chi da de di do dra el en fa fe fi fo ga gi go gra ha he ho in ja jo ka ke ki ko kri la le li lo lu
