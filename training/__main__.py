@@ -37,11 +37,11 @@ def make(arguments: argparse.Namespace) -> int:
     if training.resume():
         print(f"going on at step {training.step} of {arguments.run}")
     model = training.run()
-    report = export(
-        model, tokenizer, arguments.out, recipe=recipe, test=take("test", NUM_TEST, recipe.seed), command=COMMAND
-    )
+    trained_s = time.monotonic() - started
+    made = f"Trained by `{COMMAND}` in {trained_s:.0f} s on {torch.get_num_threads()} CPU thread(s)"
+    card = export(model, tokenizer, arguments.out, recipe=recipe, test=take("test", NUM_TEST, recipe.seed), made=made)
     training.checkpoint.unlink()
-    print(f"{arguments.out}: {report}, after {time.monotonic() - started:.0f} s")
+    print(f"{arguments.out}: {card.test}, after {time.monotonic() - started:.0f} s")
     print("The folder has changed: `make pin-weights ENV=local` pins its sums.")
     return 0
 
@@ -56,17 +56,18 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from training.evaluation import evaluate as score
     from training.evaluation import has_every_fact
     from training.export import load
-    from training.handwritten import HANDWRITTEN
+    from training.handwritten import DRAFTED, HANDWRITTEN
 
     if not (arguments.model / "config.json").exists():
         print(f"{arguments.model} is no model folder: it has no config.json", file=sys.stderr)
         return 1
     model, tokenizer = load(arguments.model)
-    print("test split:", score(model, tokenizer, take("test", arguments.count, arguments.seed)))
-    typed = score(model, tokenizer, list(HANDWRITTEN))
-    print("handwritten:", typed)
-    for one, output in zip(HANDWRITTEN, typed.outputs, strict=True):
-        print(f"{'right' if has_every_fact(one, output) else 'WRONG'}  {output}")
+    print(f"test split: {score(model, tokenizer, take('test', arguments.count, arguments.seed))}")
+    for name, held in (("handwritten", HANDWRITTEN), ("handwritten while drafting", DRAFTED)):
+        typed = score(model, tokenizer, list(held))
+        print(f"{name}: every fact right in {typed.num_right} of {typed.count}")
+        for one, output in zip(held, typed.outputs, strict=True):
+            print(f"  {'right' if has_every_fact(one, output) else 'WRONG'}  {output}")
     return 0
 
 

@@ -32,7 +32,12 @@ class Report:
     facts_unseen: float
     facts_by_kind: dict[str, float]
     same: float
+    held: list[Example] = field(repr=False)
     outputs: list[str] = field(repr=False)
+
+    @property
+    def num_right(self) -> int:
+        return sum(has_every_fact(one, output) for one, output in zip(self.held, self.outputs, strict=True))
 
 
 @torch.no_grad()
@@ -67,6 +72,7 @@ def evaluate(model: Any, tokenizer: Any, held: list[Example]) -> Report:
             kind: percent([ok for one, ok in zip(held, right, strict=True) if one.kind == kind]) for kind in kinds
         },
         same=percent([one.summary == output for one, output in zip(held, outputs, strict=True)]),
+        held=held,
         outputs=outputs,
     )
 

@@ -54,7 +54,7 @@ def _chore(talk: Talk) -> tuple[str, str, str]:
     if roll < 0.7:
         verb, towards = talk.dice.choice(FETCHING if roll < 0.45 else BRINGING)
         return verb, towards, talk.thing()
-    return talk.pick("buy", "get"), talk.pick("at", "from"), talk.pick(*words.FOODS_TO_BUY)
+    return talk.pick("buy", "get"), talk.pick("at", "from"), talk.item(words.FOODS_TO_BUY)
 
 
 def _errand_in_questions(talk: Talk, what: str, towards: str, place: str, when: When) -> Told:
@@ -91,7 +91,7 @@ def _doer(talk: Talk) -> str:
 
 def left_behind(talk: Talk) -> Told:
     """Something was left somewhere, and comes back."""
-    thing, place, when = talk.pick(*words.BELONGINGS), talk.place(), talk.when()
+    thing, place, when = talk.item(words.BELONGINGS), talk.place(), talk.when()
     talk.say(
         talk.a,
         f"I left my {thing} at {place}!",
@@ -166,7 +166,7 @@ def lift(talk: Talk) -> Told:
 
 def job(talk: Talk) -> Told:
     """Who does a piece of work, and until when."""
-    what, by = talk.pick(*words.JOBS), f"by {talk.dice.choice((*words.WEEKDAYS, 'tomorrow', 'tonight', 'noon'))}"
+    what, by = talk.item(words.JOBS), f"by {talk.dice.choice((*words.WEEKDAYS, 'tomorrow', 'tonight', 'noon'))}"
     talk.say(
         talk.a,
         f"Can you {what} {by}?",
@@ -195,7 +195,7 @@ def job(talk: Talk) -> Told:
 
 def loan(talk: Talk) -> Told:
     """One lends the other a thing."""
-    thing = talk.pick(*words.THINGS)
+    thing = talk.item(words.THINGS)
     when = talk.day()
     talk.say(
         talk.a,

@@ -1,7 +1,8 @@
-"""Twelve dialogues that a person typed, not the generator: how far the model carries beyond its own corpus.
+"""Dialogues that a person typed, not the generator: how far the model carries beyond its own corpus.
 
-Written once, before the model was trained, and never trained on. The facts are the least that a reader
-would want from a summary; the wording is free.
+None is trained on. Those of `DRAFTED` were there while the generator was written, and some turns of phrase
+found their way into it; those of `HANDWRITTEN` were typed when it was finished. The facts are the least that a
+reader would want from a summary; the wording is free.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ def _typed(dialogue: str, summary: str, *facts: str) -> Example:
     return Example(dialogue, summary, facts, "handwritten")
 
 
-HANDWRITTEN = (
+DRAFTED = (
     _typed(
         "Anna: Can you buy milk on the way home?\nTom: Sure, I will be there at six.",
         "Tom will buy milk on the way home.",
@@ -134,5 +135,128 @@ HANDWRITTEN = (
         "Annika",
         "Oak Lane",
         "three",
+    ),
+)
+
+HANDWRITTEN = (
+    _typed(
+        "Marie: Hey Paul, could you return my library books tomorrow?\n"
+        "Paul: Sure, which library?\n"
+        "Marie: The one on Park Road.\n"
+        "Paul: OK, will do!",
+        "Paul will return the books to the library on Park Road tomorrow.",
+        "Paul",
+        "return",
+        "books",
+        "Park Road",
+        "tomorrow",
+    ),
+    _typed(
+        "Leo: Want to grab a pizza tonight?\n"
+        "Hannah: Tonight I can't, but tomorrow would be great.\n"
+        "Leo: Tomorrow at eight then!",
+        "Leo and Hannah will have a pizza tomorrow at eight.",
+        "Leo",
+        "Hannah",
+        "pizza",
+        "tomorrow",
+        "eight",
+    ),
+    _typed(
+        "Sofia: Did you call the plumber?\n"
+        "Daniel: Not yet, I'll call him on Monday morning.\n"
+        "Sofia: Please don't forget.",
+        "Daniel will call the plumber on Monday morning.",
+        "Daniel",
+        "call",
+        "plumber",
+        "Monday morning",
+    ),
+    _typed(
+        "Kate: My flight lands at 9:20 pm on Sunday.\nBrian: I'll pick you up at the airport.\nKate: You're an angel!",
+        "Kate arrives at the airport on Sunday at 9:20 pm. Brian will pick Kate up.",
+        "Kate",
+        "Brian",
+        "9:20 pm",
+        "Sunday",
+        "airport",
+    ),
+    _typed(
+        "Adam: I can't come to the meeting on Tuesday, I'm at the dentist.\n"
+        "Ruth: Shall we do it on Wednesday at nine?\n"
+        "Adam: Yes, perfect.",
+        "Adam can't come to the meeting. They will do it on Wednesday at nine.",
+        "Adam",
+        "can't",
+        "meeting",
+        "Wednesday",
+        "nine",
+    ),
+    _typed(
+        "Nick: Are you bringing something to the barbecue?\n"
+        "Jane: I was thinking of a potato salad.\n"
+        "Nick: Eva is making one already.\n"
+        "Jane: OK, then I'll bring bread.",
+        "Jane will bring bread to the barbecue.",
+        "Jane",
+        "bring",
+        "bread",
+    ),
+    _typed(
+        "Tim: I'm selling my old guitar, 120 euros.\nOlga: Would you take 100?\nTim: 110 and it's yours.\nOlga: Deal!",
+        "Tim will sell Olga the guitar for 110 euros.",
+        "Tim",
+        "Olga",
+        "guitar",
+        "110 euros",
+    ),
+    _typed(
+        "Mona: Who takes the dog to the vet on Thursday?\nErik: I have to work. Can you do it?\nMona: OK, I'll go.",
+        "Mona will take the dog to the vet on Thursday.",
+        "Mona",
+        "dog",
+        "vet",
+        "Thursday",
+    ),
+    _typed(
+        "Alex: Let's meet at the station at 5.\n"
+        "Chris: Can we make it 5:30? My class ends at 5.\n"
+        "Alex: Sure, 5:30 at the station.",
+        "Alex and Chris will meet at the station at 5:30.",
+        "Alex",
+        "Chris",
+        "station",
+        "5:30",
+    ),
+    _typed(
+        "Julia: I forgot my charger at the office!\n"
+        "Sven: No worries, I'm still here. I'll give it to you tonight.\n"
+        "Julia: Thanks, you saved me.",
+        "Julia left the charger at the office. Sven will bring it tonight.",
+        "Julia",
+        "charger",
+        "office",
+        "Sven",
+        "tonight",
+    ),
+    _typed(
+        "Fatima: What do you think about a bike for Karim's birthday?\n"
+        "Yusuf: Too expensive. Maybe a helmet?\n"
+        "Fatima: Good, I'll buy one on Saturday.",
+        "Fatima will buy a helmet for Karim's birthday on Saturday.",
+        "Fatima",
+        "helmet",
+        "Karim",
+        "Saturday",
+    ),
+    _typed(
+        "Petra: Could you drive me to the hospital at seven?\n"
+        "Max: My car is in the garage, but Lukas can.\n"
+        "Petra: Great, I'll ask Lukas.",
+        "Lukas will drive Petra to the hospital at seven.",
+        "Lukas",
+        "Petra",
+        "hospital",
+        "seven",
     ),
 )

@@ -39,7 +39,7 @@ def meeting(talk: Talk) -> Told:
 
 def pastime(talk: Talk) -> Told:
     """Two do something together, or one refuses."""
-    what, when, place = talk.pick(*words.PASTIMES), talk.when(), talk.place()
+    what, when, place = talk.item(words.PASTIMES), talk.when(), talk.place()
     has_place = talk.chance(0.4)
     where = f" at {place}" if has_place else ""
     talk.say(
@@ -68,7 +68,7 @@ def pastime(talk: Talk) -> Told:
 
 def change_of_plan(talk: Talk) -> Told:
     """Somebody can't come, and why; perhaps it is moved."""
-    activity, (said, told) = talk.pick(*words.ACTIVITIES), talk.dice.choice(words.REASONS)
+    activity, (said, told) = talk.item(words.ACTIVITIES), talk.dice.choice(words.REASONS)
     who, other = (talk.a, talk.b) if talk.chance(0.6) else (talk.b, talk.a)
     day = f" {talk.day()}" if talk.chance(0.3) else ""
     if who == talk.b:
@@ -100,7 +100,7 @@ def change_of_plan(talk: Talk) -> Told:
 
 def meal(talk: Talk) -> Told:
     """One cooks, the other brings something."""
-    dish, drink, when = talk.pick(*words.DISHES), talk.pick(*words.DRINKS), talk.when()
+    dish, drink, when = talk.item(words.DISHES), talk.item(words.DRINKS), talk.when()
     talk.say(
         talk.a,
         f"Come over {when}, I am making {dish}.",
@@ -123,7 +123,7 @@ def meal(talk: Talk) -> Told:
 
 def present(talk: Talk) -> Told:
     """What to give a third person, and who buys it."""
-    gift = talk.pick(*words.GIFTS)
+    gift = talk.item(words.GIFTS)
     talk.say(
         talk.a,
         f"What do we give {talk.c} for the birthday?",
@@ -150,7 +150,7 @@ def present(talk: Talk) -> Told:
 
 def appointment(talk: Talk) -> Told:
     """When somebody has an appointment; it may have been moved."""
-    what, when = talk.pick(*words.APPOINTMENTS), talk.when()
+    what, when = talk.item(words.APPOINTMENTS), talk.when()
     who = talk.c if talk.chance(0.35) else talk.b
     asked = f"your {what}" if who == talk.b else f"{who}'s {what}"
     talk.say(talk.a, f"When is {asked}?", f"Do you know when {asked} is?", f"Is {asked} soon?", f"What about {asked}?")
@@ -200,7 +200,7 @@ def table(talk: Talk) -> Told:
 
 def sale(talk: Talk) -> Told:
     """One sells the other a thing; they haggle."""
-    thing, money = talk.pick(*words.THINGS), talk.pick("euros", "dollars", "pounds")
+    thing, money = talk.item(words.THINGS), talk.pick("euros", "dollars", "pounds")
     price = talk.dice.randint(2, 99) * talk.dice.choice((1, 1, 5, 10))
     talk.say(
         talk.a,

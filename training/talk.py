@@ -63,9 +63,18 @@ class Talk:
             if name not in (self.a, self.b, self.c):
                 return name
 
+    def item(self, options: tuple[str, ...]) -> str:
+        """One of the options; in one case of ten its last word is made up: `the birthday zolak`."""
+        chosen = self.dice.choice(options)
+        return chosen if self.dice.random() > 0.1 else " ".join([*chosen.split()[:-1], made_up(self.dice)])
+
+    def street(self) -> str:
+        street = self.dice.choice(words.STREETS)
+        return street if self.dice.random() > 0.3 else f"{capital(made_up(self.dice))} {street.split()[1]}"
+
     def thing(self) -> str:
         """`the cake`, `the blue folder`, `Hugo's bike`."""
-        roll, thing = self.dice.random(), self.dice.choice(words.THINGS)
+        roll, thing = self.dice.random(), self.item(words.THINGS)
         if roll < 0.6:
             return f"the {thing}"
         return f"the {self.dice.choice(words.QUALITIES)} {thing}" if roll < 0.85 else f"{self.name()}'s {thing}"
@@ -75,9 +84,9 @@ class Talk:
         while True:
             roll = self.dice.random()
             if roll < 0.6:
-                place = self.dice.choice(words.PLACES)
+                place = self.item(words.PLACES)
             elif roll < 0.78:
-                place = f"the {self.dice.choice(words.COMMON_PLACES)} on {self.dice.choice(words.STREETS)}"
+                place = f"the {self.dice.choice(words.COMMON_PLACES)} on {self.street()}"
             elif roll < 0.93:
                 place = self.dice.choice(words.PROPER_PLACES).format(self.name())
             else:
@@ -163,7 +172,7 @@ class Talk:
         """Sometimes the place is moved or made more exact; returns the one that holds."""
         bare = place.removeprefix("the ")
         if bare in words.COMMON_PLACES and self.chance(0.6):
-            street = self.dice.choice(words.STREETS)
+            street = self.street()
             self.say(speaker, f"Which {bare}?", f"{self.yes()}, which {bare}?", "Which one?", f"What {bare}?")
             self.say(answerer, f"The one on {street}.", f"The {bare} on {street}.", f"On {street}.")
             return f"the {bare} on {street}"
@@ -212,9 +221,17 @@ class Talk:
 
 
 def any_name(dice: random.Random, names: tuple[str, ...]) -> str:
-    """One of the names; in one case of eight a made-up one, so that names are read and not known by heart."""
-    if dice.random() > 0.125:
+    """One of the names, or in three of ten cases a made-up one, so that names are read and not known by heart."""
+    if dice.random() > 0.3:
         return dice.choice(names)
-    return capital("".join(dice.choices(words.SYLLABLES, k=dice.choice((1, 2, 2, 3))))) + dice.choice(
-        words.NAME_ENDINGS
-    )
+    while True:
+        first, second = dice.choice(names), dice.choice(names)
+        spliced = first[: dice.randint(1, len(first))] + second[dice.randint(1, len(second) - 1) :]
+        name = spliced if dice.random() < 0.5 else capital(made_up(dice))
+        if name in names or name not in words.NAMES:  # never by chance one that is kept for the test
+            return name
+
+
+def made_up(dice: random.Random) -> str:
+    """A word of one to three syllables that nobody has heard."""
+    return "".join(dice.choices(words.SYLLABLES, k=dice.choice((1, 2, 2, 3)))) + dice.choice(words.NAME_ENDINGS)

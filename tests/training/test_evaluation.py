@@ -1,6 +1,6 @@
 from training.corpus import Example, take
 from training.evaluation import evaluate, has_every_fact, percent
-from training.handwritten import HANDWRITTEN
+from training.handwritten import DRAFTED, HANDWRITTEN
 
 
 def example(*facts):
@@ -19,8 +19,8 @@ def test_handwritten_references_hold_their_own_facts_and_are_in_no_corpus():
     made = {one.dialogue for one in take("train", 2000, 7)}
 
     assert len(HANDWRITTEN) >= 10
-    assert all(has_every_fact(one, one.summary) for one in HANDWRITTEN)
-    assert not made & {one.dialogue for one in HANDWRITTEN}
+    assert all(has_every_fact(one, one.summary) for one in HANDWRITTEN + DRAFTED)
+    assert not made & {one.dialogue for one in HANDWRITTEN + DRAFTED}
 
 
 def test_the_mean_of_nothing_is_nothing():

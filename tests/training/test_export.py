@@ -4,6 +4,7 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
+from training import evaluation
 from training import export as exporting
 from training.corpus import take
 from training.export import NUM_GOLDEN, TooLarge, export, load
@@ -14,7 +15,9 @@ INFERENCE = {"config.json", "generation_config.json", "model.safetensors", "toke
 @pytest.fixture(scope="module")
 def folder(tiny, tokenizer, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export") / "model"
-    export(tiny.model(), tokenizer, folder, recipe=tiny, test=take("test", 6, 7), command="a command")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "MAX_NEW_TOKENS", 4)  # a model that knows nothing never ends
+        export(tiny.model(), tokenizer, folder, recipe=tiny, test=take("test", 6, 7), made="Made by `a command`")
     return folder
 
 
@@ -34,6 +37,10 @@ def test_the_folder_loads_with_auto_classes_and_generates_without_nan(folder):
     assert torch.isfinite(logits).all()
 
 
+def test_a_load_that_names_no_type_computes_in_fp32(folder):
+    assert AutoModelForSeq2SeqLM.from_pretrained(folder, local_files_only=True).dtype == torch.float32
+
+
 def test_the_weights_that_are_read_are_those_that_were_trained_rounded_to_fp16(folder, tiny):
     read, _ = load(folder)
 
@@ -44,7 +51,7 @@ def test_the_weights_that_are_read_are_those_that_were_trained_rounded_to_fp16(f
 def test_the_card_states_the_metrics_the_command_the_samples_and_the_limits(folder):
     card = (folder / "README.md").read_text()
 
-    for part in ("ROUGE-L", "every fact right", "`a command`", "## Limits", "unedited", "a person typed"):
+    for part in ("ROUGE-L", "every fact right", "`a command`", "## Limits", "unedited", "typed by hand"):
         assert part in card
     assert all(one.dialogue in card for one in take("test", 5, 7))
 
@@ -60,4 +67,4 @@ def test_weights_too_large_for_the_repository_are_refused(tiny, tokenizer, tmp_p
     monkeypatch.setattr(exporting, "MAX_WEIGHT_BYTES", 1000)
 
     with pytest.raises(TooLarge, match="at most 1000"):
-        export(tiny.model(), tokenizer, tmp_path, recipe=tiny, test=take("test", 6, 7), command="a command")
+        export(tiny.model(), tokenizer, tmp_path, recipe=tiny, test=take("test", 6, 7), made="Made by `a command`")
