@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -26,6 +27,8 @@ def make(arguments: argparse.Namespace) -> int:
     from training.tokenizer import train_tokenizer
     from training.train import Recipe, Training
 
+    for folder in (arguments.out, arguments.run):
+        folder.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is better known before the training
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     started = time.monotonic()
@@ -108,11 +111,16 @@ def main() -> int:
         sub.add_argument("--count", type=positive, default=NUM_TEST if sub is evaluating else 5)
         sub.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell's `&` made Python ignore Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     try:
         return int(arguments.work(arguments))
     except KeyboardInterrupt:
         print("\nStopped; the same command goes on from here.", file=sys.stderr)
         return 130
+    except OSError as problem:
+        print(f"{problem.filename or 'a file'}: {problem.strerror or problem}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

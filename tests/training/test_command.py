@@ -1,8 +1,17 @@
+import signal
 import sys
 
 import pytest
 
 from training.__main__ import main
+
+
+@pytest.fixture(autouse=True)
+def _handlers_come_back():
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def run(monkeypatch, *arguments):
@@ -20,6 +29,14 @@ def test_evaluate_says_when_a_folder_is_no_model(monkeypatch, capsys, tmp_path):
     assert run(monkeypatch, "evaluate", "--model", str(tmp_path)) == 1
 
     assert "no config.json" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_training(monkeypatch, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    assert run(monkeypatch, "make", "--out", str(tmp_path / "file" / "model"), "--run", str(tmp_path)) == 1
+
+    assert f"{tmp_path / 'file' / 'model'}: Not a directory" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["0", "-3", "many"])
