@@ -7,17 +7,20 @@ made is skipped too. Knows nothing of registries or builds.
 
 from __future__ import annotations
 
+import copy
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from localcloud.images.copying import matches, mode_of, place
 from localcloud.images.dockerfile import DockerfileError, Instruction, expand, parse
 from localcloud.images.ignore import Ignore
 from localcloud.images.store import ImageConfig
 
 _NO_EXPANSION = ("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK", "SHELL", "ONBUILD")
+_SPLIT_INTO_WORDS = ("ARG", "ENV", "LABEL", "COPY", "ADD")
 _SETTINGS_ONLY = ("HEALTHCHECK", "STOPSIGNAL", "VOLUME", "SHELL", "ONBUILD", "MAINTAINER")
 
 
@@ -29,6 +32,7 @@ class Stage:
     rootfs: Path
     entrypoint: list[str] = field(default_factory=list)
     cmd: list[str] = field(default_factory=list)
+    has_own_cmd: bool = False
     env: dict[str, str] = field(default_factory=dict)
     arguments: dict[str, str] = field(default_factory=dict)
     workdir: str = "/"
@@ -96,7 +100,7 @@ class Builder:
         return stage.rootfs, stage.config()
 
     def _is_done(self) -> bool:
-        return bool(self._stages) and self._target is not None and self._stages[-1].name == self._target
+        return bool(self._stages) and self._target is not None and self._stages[-1] is self._stage_of(self._target)
 
     def _carry_out(self, instruction: Instruction) -> None:
         if instruction.name == "FROM":
@@ -104,41 +108,43 @@ class Builder:
         elif not self._stages:
             if instruction.name != "ARG":
                 raise DockerfileError(f"line {instruction.line}: {instruction.name} before the first FROM")
-            self._declare(instruction, self._global_arguments)
+            value = expand(instruction.value, self._global_arguments, as_words=True)
+            self._declare(replace(instruction, value=value), self._global_arguments)
         else:
             self._carry_out_in(self._stages[-1], instruction)
 
     def _carry_out_in(self, stage: Stage, instruction: Instruction) -> None:
         value = instruction.value
         if instruction.name not in _NO_EXPANSION:
-            value = expand(value, {**stage.arguments, **stage.env})
-        done = Instruction(instruction.line, instruction.name, value, instruction.flags)
+            as_words = instruction.name in _SPLIT_INTO_WORDS
+            value = expand(value, {**stage.arguments, **stage.env}, as_words=as_words)
+        done = replace(instruction, value=value)
         if instruction.name in _SETTINGS_ONLY:
             return
         getattr(self, f"_{instruction.name.lower()}")(stage, done)
 
     def _from(self, instruction: Instruction) -> None:
         words = expand(instruction.value, self._global_arguments | self._build_args).split()
-        name = words[2] if len(words) == 3 and words[1].upper() == "AS" else str(len(self._stages))
+        if not words:
+            raise DockerfileError(f"line {instruction.line}: FROM {instruction.value} is empty; give its ARG a value")
+        name = words[2].lower() if len(words) == 3 and words[1].upper() == "AS" else str(len(self._stages))
         rootfs = self._scratch / f"stage-{len(self._stages)}"
         rootfs.mkdir()
-        stage = Stage(name, rootfs)
         base = self._stage_of(words[0])
         if base is not None:
             shutil.copytree(base.rootfs, rootfs, symlinks=True, dirs_exist_ok=True)
-            stage = Stage(
-                name, rootfs, list(base.entrypoint), list(base.cmd), dict(base.env), {}, base.workdir, list(base.ports)
-            )
-            stage.skipped_run = base.skipped_run
+            stage = replace(copy.deepcopy(base), name=name, rootfs=rootfs, has_own_cmd=False)
         else:
             self._log(f" ---> base {words[0]} stands for this machine's own Python")
-            stage.skipped_run = words[0] != "scratch"
+            stage = Stage(name, rootfs, skipped_run=words[0] != "scratch")
         self._stages.append(stage)
 
     def _declare(self, instruction: Instruction, into: dict[str, str]) -> None:
-        name, _, default = instruction.value.partition("=")
-        default = default.strip("\"'") or self._global_arguments.get(name, "")
-        into[name] = self._build_args.get(name, expand(default, into))
+        """`ARG A B=1`: from the command line, else its default, else what was said before the first FROM."""
+        for word in instruction.words():
+            name, equals, default = word.partition("=")
+            default = default if equals else into.get(name) or self._global_arguments.get(name, "")
+            into[name] = self._build_args.get(name, default)
 
     def _arg(self, stage: Stage, instruction: Instruction) -> None:
         self._declare(instruction, stage.arguments)
@@ -164,10 +170,13 @@ class Builder:
             stage.ports.append(int(port))
 
     def _cmd(self, stage: Stage, instruction: Instruction) -> None:
-        stage.cmd = instruction.command()
+        stage.cmd, stage.has_own_cmd = instruction.command(), True
 
     def _entrypoint(self, stage: Stage, instruction: Instruction) -> None:
-        stage.entrypoint, stage.cmd = instruction.command(), []
+        """A CMD of the base stage does not go with another entrypoint; one of this stage does."""
+        stage.entrypoint = instruction.command()
+        if not stage.has_own_cmd:
+            stage.cmd = []
 
     def _run(self, stage: Stage, instruction: Instruction) -> None:
         stage.skipped_run = True
@@ -179,23 +188,32 @@ class Builder:
         self._copy(stage, instruction)
 
     def _copy(self, stage: Stage, instruction: Instruction) -> None:
+        mode = mode_of(instruction)
         *sources, target = instruction.words()
         if not sources:
             raise DockerfileError(f"line {instruction.line}: {instruction.name} needs a source and a target")
         if sources[0].startswith("<<"):
             raise DockerfileError(f"line {instruction.line}: {instruction.name} of a heredoc is not done here")
         origin = self._origin(instruction)
-        found = [path for source in sources for path in _matches(origin.rootfs if origin else self._context, source)]
+        found = [path for source in sources for path in self._matches(origin, source)]
         if not found:
             if origin is not None and origin.skipped_run:
                 self._log(f" ---> skipped: {' '.join(sources)} would have been made by a skipped RUN or the base image")
                 return
             raise DockerfileError(
                 f"line {instruction.line}: {instruction.name} {' '.join(sources)}: no such file or folder"
+                f"{'' if origin else ' in the build context (or .dockerignore hides it)'}"
             )
         many = len(found) > 1 or target.endswith("/")
+        hides = self._hidden if origin is None else lambda _: False
         for path in found:
-            self._place(path, stage.inside(target), into_folder=many and path.is_file(), from_context=origin is None)
+            place(path, stage.inside(target), into_folder=many, mode=mode, hides=hides)
+
+    def _matches(self, origin: Stage | None, source: str) -> list[Path]:
+        if origin is not None:
+            return matches(origin.rootfs, source)
+        # A hidden folder may have files that an exception takes back: `place` looks at each.
+        return [path for path in matches(self._context, source) if path.is_dir() or not self._hidden(path)]
 
     def _origin(self, instruction: Instruction) -> Stage | None:
         """The stage a COPY takes from; None for the context."""
@@ -210,38 +228,10 @@ class Builder:
         raise DockerfileError(f"line {instruction.line}: --from={name} is no stage before it")
 
     def _stage_of(self, name: str) -> Stage | None:
-        named = next((stage for stage in reversed(self._stages) if stage.name == name), None)
+        named = next((stage for stage in reversed(self._stages) if stage.name == name.lower()), None)
         if named is None and name.isdigit() and int(name) < len(self._stages):
             return self._stages[int(name)]
         return named
 
-    def _place(self, path: Path, target: Path, *, into_folder: bool, from_context: bool) -> None:
-        """A folder's contents go into the target; a file becomes it, or goes into it."""
-        if path.is_file():
-            if from_context and self._hidden(path):
-                return
-            place = target / path.name if into_folder or target.is_dir() else target
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, place, follow_symlinks=False)
-            return
-        target.mkdir(parents=True, exist_ok=True)
-        for one in sorted(path.rglob("*")):
-            if one.is_dir() or (from_context and self._hidden(one)):
-                continue
-            place = target / one.relative_to(path)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(one, place, follow_symlinks=False)
-
     def _hidden(self, path: Path) -> bool:
         return self._ignore.hides(PurePosixPath(path.relative_to(self._context).as_posix()))
-
-
-def _matches(root: Path, pattern: str) -> list[Path]:
-    """The files and folders below root that a source names. DockerfileError when it leaves root."""
-    clean = pattern.lstrip("/").rstrip("/") or "."
-    if ".." in PurePosixPath(clean).parts:
-        raise DockerfileError(f"{pattern!r} leaves the build context")
-    if any(one in clean for one in "*?["):
-        return sorted(root.glob(clean))
-    path = root / clean
-    return [path] if path.exists() else []

@@ -35,7 +35,8 @@ KNOWN = frozenset(
 )
 _HEREDOC = re.compile(r"<<-?\s*(['\"]?)([A-Za-z_][A-Za-z0-9_]*)\1")
 _FLAG = re.compile(r"^--([a-z-]+)(?:=(\S*))?\s+")
-_VARIABLE = re.compile(r"\\\$|\$(?:\{(\w+)(?::([-+])([^}]*))?\}|(\w+))")
+_REFERENCE = re.compile(r"\\\$|\$(?:\{(\w+)(?::([-+])([^}]*))?\}|(\w+))")
+_QUOTED_OR_REFERENCE = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|""" + _REFERENCE.pattern)
 
 
 class DockerfileError(Exception):
@@ -52,8 +53,14 @@ class Instruction:
     flags: Mapping[str, str]
 
     def words(self) -> list[str]:
-        """The value as a list: JSON form, or split as a shell does."""
-        return self.json_form() or shlex.split(self.value)
+        """The value as a list: JSON form, or split as a shell does. DockerfileError when a quote is open."""
+        return self.json_form() or self._split()
+
+    def _split(self) -> list[str]:
+        try:
+            return shlex.split(self.value)
+        except ValueError as error:
+            raise DockerfileError(f"line {self.line}: {self.name} {self.value!r}: {error}") from error
 
     def json_form(self) -> list[str] | None:
         """The words of `["a", "b"]`; None for the shell form."""
@@ -72,7 +79,7 @@ class Instruction:
 
     def pairs(self) -> list[tuple[str, str]]:
         """`A=1 B="2 3"`, or the old `A 1`. DockerfileError when it is neither."""
-        words = shlex.split(self.value, posix=True)
+        words = self._split()
         if words and "=" not in words[0]:
             name, _, rest = self.value.partition(" ")
             return [(name, rest.strip())]
@@ -99,20 +106,23 @@ def parse(text: str) -> list[Instruction]:
 
 
 def _joined(lines: list[str], index: int) -> tuple[str, int]:
-    """The next instruction's text with its continued lines, and the index after it."""
-    parts: list[str] = []
+    """The next instruction's text with its continued lines, and the index after it.
+
+    A continued line is joined as it is written, its indentation included: `A=on\\` and `e` are `A=one`.
+    """
+    joined, is_continued = "", False
     while index < len(lines):
-        line = lines[index].strip()
+        line = lines[index].rstrip()
         index += 1
-        if not line or line.startswith("#"):  # a comment inside a continuation is passed over
-            if parts:
+        if not line.strip() or line.lstrip().startswith("#"):  # a comment inside a continuation is passed over
+            if is_continued:
                 continue
             return "", index
-        if not line.endswith("\\"):
-            parts.append(line)
+        is_continued = line.endswith("\\")
+        joined += line.removesuffix("\\")
+        if not is_continued:
             break
-        parts.append(line[:-1].strip())
-    return " ".join(part for part in parts if part), index
+    return joined.strip(), index
 
 
 def _past_heredocs(joined: str, lines: list[str], index: int) -> int:
@@ -129,8 +139,8 @@ def _past_heredocs(joined: str, lines: list[str], index: int) -> int:
 
 
 def _instruction(joined: str, line: int) -> Instruction:
-    name, _, value = joined.partition(" ")
-    name, value = name.upper(), value.strip()
+    name, value = [*joined.split(None, 1), ""][:2]
+    name = name.upper()
     if name not in KNOWN:
         raise DockerfileError(f"line {line}: unknown instruction {name!r}; known are {', '.join(sorted(KNOWN))}")
     flags: dict[str, str] = {}
@@ -142,18 +152,35 @@ def _instruction(joined: str, line: int) -> Instruction:
     return Instruction(line, name, value, flags)
 
 
-def expand(text: str, variables: Mapping[str, str]) -> str:
-    """`$A`, `${A}`, `${A:-default}`, `${A:+instead}`; an unknown variable is empty, `\\$` stays a dollar."""
+def expand(text: str, variables: Mapping[str, str], *, as_words: bool = False) -> str:
+    """`$A`, `${A}`, `${A:-default}`, `${A:+instead}`; an unknown variable is empty, `\\$` stays a dollar.
 
-    def value(match: re.Match[str]) -> str:
-        if match.group(0) == "\\$":
-            return "$"
-        name, operator, word = match.group(1) or match.group(4), match.group(2), match.group(3)
-        held = variables.get(name, "")
-        if operator == "-":
-            return held or expand(word, variables)
-        if operator == "+":
-            return expand(word, variables) if held else ""
-        return held
+    Nothing is expanded in single quotes. as_words: the text will be split into words, and what a variable
+    holds must stay in its word, as in Docker: it is escaped.
+    """
 
-    return _VARIABLE.sub(value, text)
+    def replaced(match: re.Match[str]) -> str:
+        whole = match.group(0)
+        if whole.startswith("'"):
+            return whole
+        if whole.startswith('"'):
+            return _REFERENCE.sub(lambda one: escaped(_held(one, variables), r'(["\\])'), whole)
+        return escaped(_held(match, variables), r"""([\s'"\\])""")
+
+    def escaped(value: str, special: str) -> str:
+        return re.sub(special, r"\\\1", value) if as_words else value
+
+    return _QUOTED_OR_REFERENCE.sub(replaced, text)
+
+
+def _held(reference: re.Match[str], variables: Mapping[str, str]) -> str:
+    """What one reference stands for."""
+    if reference.group(0) == "\\$":
+        return "$"
+    braced, operator, word, plain = reference.groups()
+    held = variables.get(braced or plain, "")
+    if operator == "-":
+        return held or expand(word, variables)
+    if operator == "+":
+        return expand(word, variables) if held else ""
+    return held

@@ -81,7 +81,8 @@ def digest_of(rootfs: Path, config: ImageConfig) -> str:
         elif path.is_dir():
             entry = [name, "dir"]
         else:
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            with path.open("rb") as file:  # weights are larger than the memory: not read at once
+                content = hashlib.file_digest(file, "sha256").hexdigest()
             entry = [name, bool(path.stat().st_mode & 0o100), content]
         total.update(json.dumps(entry).encode())
     return f"sha256:{total.hexdigest()}"

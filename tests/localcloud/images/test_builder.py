@@ -106,11 +106,59 @@ def test_ignored_files_are_not_copied_and_an_exception_is(build, context):
         ("FROM scratch\nADD https://example.com/x /x\n", "ADD of an address"),
         ("FROM scratch\nEXPOSE many\n", "'many' is no port"),
         ("COPY a b\nFROM scratch\n", "COPY before the first FROM"),
+        ("FROM $NOTHING\n", "line 1: FROM .* is empty"),
+        ("FROM scratch\nCOPY --parents code /x\n", "--parents is not done here"),
+        ("FROM scratch\nCOPY --chmod=u+x code /x\n", "no octal mode"),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_words(build, text, message):
     with pytest.raises(DockerfileError, match=message):
         build(text)
+
+
+def test_a_file_that_the_context_hides_cannot_be_copied_by_name(build, context):
+    (context / ".dockerignore").write_text("weights/a.bin\n")
+
+    with pytest.raises(DockerfileError, match="dockerignore hides it"):
+        build("FROM scratch\nCOPY weights/a.bin /a\n")
+
+
+def test_a_stage_built_on_another_has_its_user_labels_and_arguments(build):
+    text = 'FROM scratch AS One\nARG A=1\nUSER 7\nLABEL l="${A}"\nCMD ["old"]\nFROM one\nENV B=$A\n'
+
+    _, config, _ = build(text)
+
+    assert (config.user, config.labels, config.env, config.command) == ("7", {"l": "1"}, {"B": "1"}, ["old"])
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ('FROM scratch\nCMD ["c"]\nENTRYPOINT ["e"]\n', ["e", "c"]),
+        ('FROM scratch AS a\nCMD ["c"]\nFROM a\nENTRYPOINT ["e"]\n', ["e"]),
+    ],
+)
+def test_an_entrypoint_drops_the_base_s_cmd_and_keeps_its_own(build, text, command):
+    assert build(text)[1].command == command
+
+
+def test_a_variable_stays_one_word_whatever_it_holds(build):
+    text = "FROM scratch\nARG A B=two\nENV C=$A D=\"<$A>\" E='$A' F=$B\n"
+
+    _, config, _ = build(text, build_args={"A": 'a "b" c'})
+
+    assert config.env == {"C": 'a "b" c', "D": '<a "b" c>', "E": "$A", "F": "two"}
+
+
+def test_modes_links_and_empty_folders_are_copied(build, context):
+    (context / "code" / "empty").mkdir()
+    (context / "code" / "link.py").symlink_to("one.py")
+
+    rootfs, _, _ = build("FROM scratch\nCOPY --chmod=755 --chown=1:1 code/ /code\n")
+
+    assert (rootfs / "code" / "empty").is_dir()
+    assert (rootfs / "code" / "link.py").readlink().name == "one.py"
+    assert (rootfs / "code" / "one.py").stat().st_mode & 0o777 == 0o755
 
 
 def test_the_digest_depends_on_contents_modes_and_settings_and_on_nothing_else(build, context):

@@ -8,7 +8,16 @@ from localcloud.images.dockerfile import DockerfileError, expand, parse
 def test_continued_lines_and_the_comments_between_them_are_one_instruction():
     (_, run) = parse("FROM a\nRUN one \\\n  # why\n  && two \\\n\n  && three\n")
 
-    assert (run.name, run.value, run.line) == ("RUN", "one && two && three", 2)
+    assert (run.name, run.value.split(), run.line) == ("RUN", ["one", "&&", "two", "&&", "three"], 2)
+
+
+def test_a_word_cut_by_a_continuation_is_one_word():
+    assert parse("FROM a\nENV A=on\\\ne B=2\n")[1].pairs() == [("A", "one"), ("B", "2")]
+
+
+def test_what_a_shell_could_not_split_is_refused_with_its_line():
+    with pytest.raises(DockerfileError, match=r"line 2: ENV .* No closing quotation"):
+        parse('FROM a\nENV A="one\n')[1].pairs()
 
 
 def test_the_lines_of_a_heredoc_are_no_instructions():
