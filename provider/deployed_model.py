@@ -135,8 +135,8 @@ class DeployedModel:
         if running is not None:
             # Google refuses to cancel a deployment: it must come up before it can go.
             with contextlib.suppress(OperationFailed):
-                create_s = duration.timeout(state, "create", CREATE_TIMEOUT)
-                endpoint.wait(running, timeout_s=create_s, progress=progress)
+                longest_s = max(timeout_s, duration.timeout(state, "create", CREATE_TIMEOUT))
+                endpoint.wait(running, timeout_s=longest_s, progress=progress)
         progress.phase("UNDEPLOYING")
         endpoint.undeploy(number, timeout_s=timeout_s, progress=progress)
         progress.phase("UNDEPLOYED")

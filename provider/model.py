@@ -54,8 +54,12 @@ class Model:
     def create(self, context: Context, planned: State) -> State:
         registry = Registry(self.api, context.stop, planned["location"])
         # A model of this id may be left from a create that was killed, or have versions of others.
-        left = isinstance(planned["model_id"], str) and registry.find(name_of(planned)) is not None
-        operation, progress = self._start(registry, planned, name_of(planned) if left else None)
+        name = name_of(planned) if isinstance(planned["model_id"], str) else None
+        left = registry.versions(name) if name else []
+        twin = _twin(left, planned)
+        if name and twin is not None:
+            return self._adopted(registry, planned, name, twin)
+        operation, progress = self._start(registry, planned, name if left else None)
         known = planned | names_of(planned, operation["name"]) | {"operation": operation["name"], "versions": []}
         try:
             made = self._uploaded(context, registry, known, operation, progress)
@@ -67,6 +71,16 @@ class Model:
             # A warning, for an error would taint, and Terraform would upload again what only has to be waited for.
             context.warn(f"{cut_short(error)}: the model's upload goes on", _goes_on(operation))
             return known | {"version_id": None}
+        return made
+
+    def _adopted(self, registry: Registry, planned: State, name: str, twin: JsonObject) -> State:
+        """The state of a version that is there already, brought in line with the configuration."""
+        progress = Progress(self.type_name, planned["display_name"])
+        progress.phase("ADOPTED", f"version {twin['versionId']} has this container: no upload")
+        made = self._filled(registry, planned | {"operation": None, "versions": []}, {"model": name, **_id_of(twin)})
+        registry.patch(name, patch_of(dict.fromkeys(PATCHED), planned))
+        aliases = set(planned["version_aliases"] or []) - set(twin.get("versionAliases", []))
+        registry.move_aliases(made["version_name"], give=list(aliases), take=[])
         return made
 
     def read(self, context: Context, state: State) -> State | None:
@@ -107,9 +121,13 @@ class Model:
         return planned
 
     def _new_version(self, context: Context, registry: Registry, prior: State, planned: State) -> State:
+        ours = prior["versions"] or []
+        twin = _twin([one for one in registry.versions(prior["id"]) if str(one["versionId"]) not in ours], planned)
+        if twin is not None:  # an apply that was killed has uploaded it
+            return self._filled(registry, planned | {"versions": ours}, {"model": prior["id"], **_id_of(twin)})
         operation, progress = self._start(registry, planned, prior["id"])
         known = planned | {name: prior[name] for name in PATCHED}
-        known |= {"operation": operation["name"], "versions": prior["versions"] or [], "version_id": None}
+        known |= {"operation": operation["name"], "versions": ours, "version_id": None}
         try:
             made = self._uploaded(context, registry, known, operation, progress)
         except OperationFailed:
@@ -217,6 +235,22 @@ class Model:
 
 def _needs_version(prior: State, planned: State) -> bool:
     return any(prior[name] != planned[name] for name in VERSIONED)
+
+
+def _twin(versions: list[JsonObject], planned: State) -> JsonObject | None:
+    """The newest of these versions that has the planned container and artifact, as far as Google shows them."""
+    wanted = (container_spec.to_api(planned["container_spec"][0]), planned["artifact_uri"] or None)
+    twins = [
+        one
+        for one in versions
+        if "containerSpec" in one
+        and (container_spec.to_api(container_spec.from_api(one["containerSpec"])), one.get("artifactUri")) == wanted
+    ]
+    return max(twins, key=lambda one: int(one["versionId"]), default=None)
+
+
+def _id_of(version: JsonObject) -> JsonObject:
+    return {"modelVersionId": str(version["versionId"])}
 
 
 def _goes_on(operation: JsonObject) -> str:

@@ -91,9 +91,7 @@ def wait(
     poll = Poll(timeout_s, stop)
     seen: JsonObject | None = operation
     while not operation.get("done"):
-        stage = (seen or {}).get("metadata", {}).get("deploymentStage")
-        if stage:
-            progress.phase(stage)
+        _tell_stage(seen or {}, progress)
         if poll.is_over:
             raise OperationTimedOut(
                 f"{progress.resource} {progress.identifier} takes longer than {clock(timeout_s)}",
@@ -105,7 +103,14 @@ def wait(
         operation = seen or operation
     if "error" in operation:
         raise _failure(operation, progress)
+    _tell_stage(operation, progress)
     return response_of(operation)
+
+
+def _tell_stage(operation: JsonObject, progress: Progress) -> None:
+    stage = operation.get("metadata", {}).get("deploymentStage")
+    if stage:
+        progress.phase(stage)
 
 
 def response_of(operation: JsonObject) -> JsonObject:

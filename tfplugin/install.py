@@ -54,7 +54,7 @@ def install(release: Release, mirror: Path, *, root: Path) -> Path:
     launcher = folder / f"terraform-provider-{release.type}_v{release.version}"
     script = (
         "#!/bin/sh\n"
-        f"PYTHONPATH={shlex.quote(str(root.resolve()))}${{PYTHONPATH:+:$PYTHONPATH}} PYTHONDONTWRITEBYTECODE=1 \\\n"
+        f"PYTHONPATH={shlex.quote(str(root.resolve()))}${{PYTHONPATH:+:$PYTHONPATH}} \\\n"
         f'  exec {shlex.quote(sys.executable)} -P -m {release.module} "$@"\n'
     )
     if launcher.exists() and launcher.read_text() == script and os.access(launcher, os.X_OK):
