@@ -10,7 +10,7 @@ import base64
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from localcloud.cloud import LocalCloud
 from localcloud.cloudbuild.source import SourceFailed, fetch
 from localcloud.cloudbuild.steps import StepFailed, Workshop
 from localcloud.cloudbuild.substitutions import checked, substituted
-from localcloud.errors import ApiError, invalid
+from localcloud.cloudbuild.validation import DEFAULT_TIMEOUT_S, check_build, seconds
+from localcloud.errors import ApiError
 from localcloud.images.store import parse_image
 from localcloud.operations import OperationCancelled, RunningOperation, now
 from localcloud.store import Document
@@ -27,15 +28,6 @@ KIND = "build"
 RUNNING = ("PENDING", "QUEUED", "WORKING")
 METADATA_TYPE = "type.googleapis.com/google.devtools.cloudbuild.v1.BuildOperationMetadata"
 BUILD_TYPE = "type.googleapis.com/google.devtools.cloudbuild.v1.Build"
-DEFAULT_TIMEOUT_S = 3600.0
-
-
-def seconds(text: str | None, default: float) -> float:
-    """`7200s` in seconds."""
-    try:
-        return float(str(text).removesuffix("s")) if text else default
-    except ValueError:
-        raise invalid(f"{text!r} is no duration; allowed is seconds such as 7200s") from None
 
 
 def build_name(project: str, location: str, build_id: str) -> str:
@@ -50,8 +42,7 @@ class Builds:
 
     def submit(self, project: str, location: str, body: Document, *, trigger_id: str | None = None) -> Document:
         """Queues a build; returns the operation, as builds.create and triggers.run answer."""
-        if not body.get("steps"):
-            raise invalid("invalid build: the build must have at least one step")
+        check_build(body)
         build_id = str(uuid.uuid4())
         name = build_name(project, location, build_id)
         given = checked(body.get("substitutions", {}))
@@ -59,6 +50,7 @@ class Builds:
             **body,
             "id": build_id,
             "name": name,
+            "_operation": f"{name}/operations/{build_id}",
             "projectId": project,
             "status": "QUEUED",
             "createTime": now(),
@@ -67,15 +59,13 @@ class Builds:
             "logUrl": f"{self._cloud.base_url}/localcloud/logs/builds/{build_id}.log",
             **({"buildTriggerId": trigger_id} if trigger_id else {}),
         }
-        seconds(document["timeout"], DEFAULT_TIMEOUT_S)
         self._cloud.store.put(name, kind=KIND, document=document)
-        operation = self._cloud.operations.start("build", prefix=name, arguments={"build": name})
-        self._cloud.store.update(name, lambda held: held.update(_operation=operation["name"]))
+        self._cloud.operations.start("build", prefix=name, arguments={"build": name}, operation_id=build_id)
         return self.operation(document)
 
     def get(self, project: str, location: str, build_id: str) -> Document:
         """A build by id; `-` or `global` for a build of any location, as the global path has it."""
-        document = self._cloud.store.get(build_name(project, location, build_id))
+        document = self._settled(self._cloud.store.get(build_name(project, location, build_id)))
         if document is None and location in ("-", "global"):
             document = next((one for one in self.list(project, "-") if one["id"] == build_id), None)
         if document is None:
@@ -85,7 +75,22 @@ class Builds:
     def list(self, project: str, location: str) -> list[Document]:
         """Newest first."""
         parent = f"projects/{project}/locations" + ("" if location in ("-", "global") else f"/{location}/builds")
-        return self._cloud.store.list(KIND, under=parent)[::-1]
+        found = [self._settled(one) for one in self._cloud.store.list(KIND, under=parent)]
+        return [one for one in found if one is not None][::-1]
+
+    def _settled(self, document: Document | None) -> Document | None:
+        """The build; as INTERNAL_ERROR when its operation ended without it: by a fault, or by an error of ours."""
+        if document is None or document["status"] not in RUNNING:
+            return document
+        operation = self._cloud.store.get(document["_operation"])
+        if operation is None:  # it is about to begin
+            return document
+        document = self._cloud.store.get(document["name"])  # again: it may have ended between the two looks
+        if document is None or not operation["done"] or document["status"] not in RUNNING:
+            return document
+        message = operation.get("error", {}).get("message", "the build's work ended without a result")
+        self._end(document["name"], "INTERNAL_ERROR", message, self._log_of(document))
+        return self._cloud.store.get(document["name"])
 
     def cancel(self, document: Document) -> Document:
         if document["status"] in RUNNING:
@@ -116,7 +121,7 @@ class Builds:
         document = self._cloud.store.get(name)
         if document is None:
             raise ApiError("NOT_FOUND", name)
-        log = self._open_log(document)
+        log = self._log_of(document)
         folder = self._cloud.data_dir / "builds" / document["id"]
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "workspace").mkdir(parents=True)
@@ -141,21 +146,19 @@ class Builds:
     def _carry_out(
         self, running: RunningOperation, document: Document, folder: Path, log: Callable[[str], None]
     ) -> None:
-        variables = {
-            "PROJECT_ID": document["projectId"],
-            "PROJECT_NUMBER": self._cloud.projects.number(document["projectId"]),
-            "BUILD_ID": document["id"],
-            "LOCATION": document["name"].split("/")[3],
-            **document["substitutions"],
-        }
         log(f'starting build "{document["id"]}"')
-        log(f"FETCHSOURCE {fetch(self._cloud, document.get('source', {}), folder / 'workspace')}")
+        fetched = fetch(self._cloud, document.get("source", {}), folder / "workspace")
+        log(f"FETCHSOURCE {fetched.what}")
+        variables = self._built_in(document) | fetched.built_in | document["substitutions"]
         workshop = Workshop(
             workspace=folder / "workspace",
+            folder=fetched.folder,
             scratch=folder / "scratch",
             images=self._cloud.images,
+            environment=substituted(document.get("options", {}).get("env", []), variables),
             log=log,
             check=running.check,
+            push=self._push,
             built={},
         )
         left_s = seconds(document["timeout"], DEFAULT_TIMEOUT_S)
@@ -163,7 +166,25 @@ class Builds:
         for number, step in enumerate(steps):
             log(f"Step #{number}{' - ' + repr(step['id']) if step.get('id') else ''}: {step.get('name')}")
             left_s = self._run_step(running, document["name"], number, step, workshop, left_s)
-        self._push(document["name"], substituted(document.get("images", []), variables), workshop, log)
+        results = []
+        for uri in substituted(document.get("images", []), variables):
+            began = now()
+            digest = workshop.push_image(uri)
+            results.append({"name": uri, "digest": digest, "pushTiming": {"startTime": began, "endTime": now()}})
+        self._set(document["name"], results={"images": results})
+
+    def _built_in(self, document: Document) -> dict[str, str]:
+        trigger = self._cloud.store.get(
+            f"{document['name'].partition('/builds/')[0]}/triggers/{document.get('buildTriggerId')}"
+        )
+        return {
+            "PROJECT_ID": document["projectId"],
+            "PROJECT_NUMBER": self._cloud.projects.number(document["projectId"]),
+            "BUILD_ID": document["id"],
+            "LOCATION": document["name"].split("/")[3],
+            "TRIGGER_NAME": trigger["name"] if trigger else "",
+            "SERVICE_ACCOUNT": document.get("serviceAccount", ""),
+        }
 
     def _run_step(
         self, running: RunningOperation, name: str, number: int, step: Document, workshop: Workshop, left_s: float
@@ -183,30 +204,22 @@ class Builds:
         self._set_step(name, number, "SUCCESS")
         return left_s - (time.monotonic() - started)
 
-    def _push(self, name: str, images: Sequence[str], workshop: Workshop, log: Callable[[str], None]) -> None:
-        results = []
-        for uri in images:
-            image = parse_image(uri)
-            repository = self._cloud.store.get(image.repository)
-            if repository is None:
-                raise StepFailed(f'failed to push {uri}: name unknown: Repository "{image.repository_id}" not found')
-            digest = workshop.built.get(uri)
-            if digest is None:
-                raise StepFailed(f"failed to find image {uri}: no step built it")
-            tag = image.tag or "latest"
-            immutable = repository.get("dockerConfig", {}).get("immutableTags")
-            held = self._cloud.images.packages(image.path.rpartition("/")[0]).get(image.package, {}).get("tags", {})
-            if immutable and held.get(tag, digest) != digest:
-                raise StepFailed(f"failed to push {uri}: the tag is immutable and names another image")
-            log(f"PUSH {uri}: digest: {digest}")
-            self._cloud.images.push(image.path, tag, digest)
-            results.append({"name": uri, "digest": digest, "pushTiming": {"startTime": now(), "endTime": now()}})
-        self._set(name, results={"images": results})
+    def _push(self, uri: str, digest: str) -> None:
+        """Into a repository that exists, and never over an immutable tag."""
+        image = parse_image(uri)
+        repository = self._cloud.store.get(image.repository)
+        if repository is None:
+            raise StepFailed(f'failed to push {uri}: name unknown: Repository "{image.repository_id}" not found')
+        tag = image.tag or "latest"
+        immutable = repository.get("dockerConfig", {}).get("immutableTags")
+        held = self._cloud.images.packages(image.path.rpartition("/")[0]).get(image.package, {}).get("tags", {})
+        if immutable and held.get(tag, digest) != digest:
+            raise StepFailed(f"failed to push {uri}: the tag is immutable and names another image")
+        self._cloud.images.push(image.path, tag, digest)
 
-    def _open_log(self, document: Document) -> Callable[[str], None]:
+    def _log_of(self, document: Document) -> Callable[[str], None]:
         path = self._cloud.logs_dir / "builds" / f"{document['id']}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("")
 
         def log(line: str) -> None:
             with path.open("a") as out:

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from localcloud.cloud import LocalCloud
 from localcloud.cloudbuild.builds import Builds, shown
+from localcloud.cloudbuild.validation import check_trigger
 from localcloud.errors import ApiError, invalid
 from localcloud.operations import RunningOperation, now
 from localcloud.store import Document
@@ -43,10 +44,22 @@ def router(cloud: LocalCloud) -> APIRouter:
         _add_triggers(routes, cloud, builds, path, location)
     _add_connections(routes, cloud)
 
+    def build_of(project: str, encoded: str) -> Document:
+        """An operation's name ends with the base64 of its build's id."""
+        try:
+            build_id = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+        except ValueError:
+            raise ApiError("NOT_FOUND", f"Requested entity was not found: operation {encoded}") from None
+        return builds.get(cloud.projects.id(project), "-", build_id)
+
     @routes.get("/v1/operations/build/{project}/{encoded}")
     def operation(project: str, encoded: str) -> Document:
-        build_id = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode(errors="replace")
-        return builds.operation(builds.get(cloud.projects.id(project), "-", build_id))
+        return builds.operation(build_of(project, encoded))
+
+    @routes.post("/v1/operations/build/{project}/{encoded}:cancel")
+    def cancel_operation(project: str, encoded: str) -> Document:
+        builds.cancel(build_of(project, encoded))
+        return {}
 
     return routes
 
@@ -105,7 +118,7 @@ def _add_triggers(routes: APIRouter, cloud: LocalCloud, builds: Builds, path: st
 
     @routes.post(path + "/triggers")
     def create(project: str, body: JsonBody, location: str = "global") -> Document:
-        _check_trigger(body)
+        check_trigger(body)
         trigger_id = str(uuid.uuid4())
         resource = f"{parent_of(project, location)}/{trigger_id}"
         name = body.get("name") or f"trigger-{trigger_id[:8]}"
@@ -134,7 +147,7 @@ def _add_triggers(routes: APIRouter, cloud: LocalCloud, builds: Builds, path: st
     @routes.patch(path + "/triggers/{trigger}")
     def patch(project: str, trigger: str, body: JsonBody, location: str = "global") -> Document:
         before = held(project, location, trigger)
-        _check_trigger(body)
+        check_trigger(body)
         kept = {key: before[key] for key in ("id", "resourceName", "createTime")}
         document = {"name": before["name"], **body, **kept}
         store.put(before["resourceName"], kind=TRIGGER, document=document)
@@ -163,12 +176,6 @@ def _add_triggers(routes: APIRouter, cloud: LocalCloud, builds: Builds, path: st
         if document.get("serviceAccount"):
             build["serviceAccount"] = document["serviceAccount"]
         return builds.submit(cloud.projects.id(project), fixed or location, build, trigger_id=document["id"])
-
-
-def _check_trigger(body: Document) -> None:
-    given = [one for one in ("build", "filename", "gitFileSource") if body.get(one)]
-    if len(given) != 1:
-        raise invalid(f"exactly one of build, filename and gitFileSource must be given, got {given or 'none'}")
 
 
 def _add_connections(routes: APIRouter, cloud: LocalCloud) -> None:
@@ -209,7 +216,12 @@ def _add_collection(routes: APIRouter, cloud: LocalCloud, base: str, noun: str, 
         repositoryId: str = "",  # noqa: N803
         parent: str = "",
     ) -> Document:
-        name = f"{collection(project, location, parent)}/{repositoryId or connectionId}"
+        wanted = repositoryId or connectionId
+        if not wanted:
+            raise invalid(f"{'repositoryId' if parent else 'connectionId'} must be given")
+        name = f"{collection(project, location, parent)}/{wanted}"
+        if parent:
+            held(name.partition("/repositories/")[0])
         if store.get(name) is not None:
             raise ApiError("ALREADY_EXISTS", f"Resource '{name}' already exists")
         document = {**body, "name": name, "createTime": now(), "updateTime": now()}

@@ -5,6 +5,7 @@ Any other builder image is refused by name: there is no container engine to run 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -18,6 +19,7 @@ from pathlib import Path
 from localcloud.images.builder import Builder
 from localcloud.images.dockerfile import DockerfileError
 from localcloud.images.store import ImageStore
+from localcloud.runtime.process import KEEPER
 from localcloud.store import Document
 
 DOCKER = ("gcr.io/cloud-builders/docker", "docker")
@@ -31,13 +33,20 @@ class StepFailed(Exception):
 
 @dataclass
 class Workshop:
-    """What a build's steps share. built: image tag -> digest, of the images made so far."""
+    """What a build's steps share.
+
+    folder: in the workspace, where steps begin. environment: `NAME=value` of every step. push: puts a digest under
+    an image's name in the registry. built: image tag -> digest, of the images made so far.
+    """
 
     workspace: Path
+    folder: str
     scratch: Path
     images: ImageStore
+    environment: list[str]
     log: Callable[[str], None]
     check: Callable[[], None]
+    push: Callable[[str, str], None]
     built: dict[str, str]
 
     def run(self, step: Document, *, timeout_s: float) -> None:
@@ -55,10 +64,23 @@ class Workshop:
             )
 
     def _folder(self, step: Document) -> Path:
-        folder = (self.workspace / str(step.get("dir", "")).lstrip("/")).resolve()
+        given = str(step.get("dir", ""))
+        inside = given.removeprefix("/workspace").lstrip("/") if given.startswith("/") else f"{self.folder}/{given}"
+        folder = (self.workspace / inside.lstrip("/")).resolve()
         if not folder.is_relative_to(self.workspace.resolve()):
-            raise StepFailed(f"dir {step['dir']!r} leaves the workspace")
+            raise StepFailed(f"dir {inside!r} leaves the workspace")
+        if not folder.is_dir():
+            raise StepFailed(f"dir {inside!r} is no folder of the source")
         return folder
+
+    def push_image(self, uri: str) -> str:
+        """Pushes what a step built under this tag; returns its digest."""
+        digest = self.built.get(uri)
+        if digest is None:
+            raise StepFailed(f"An image does not exist locally with the tag: {uri}: no step built it")
+        self.push(uri, digest)
+        self.log(f"PUSH {uri}: digest: {digest}")
+        return digest
 
     def _docker(self, words: list[str], *, folder: Path) -> None:
         verb = words[0] if words else ""
@@ -67,8 +89,7 @@ class Workshop:
         elif verb == "tag" and len(words) == 3:
             self.built[words[2]] = self.built.get(words[1]) or self.images.resolve(words[1])
         elif verb == "push" and len(words) == 2:
-            if words[1] not in self.built:
-                raise StepFailed(f"An image does not exist locally with the tag: {words[1]}")
+            self.push_image(words[1])
         else:
             raise StepFailed(f"docker {verb!r} is not done here; build, tag and push are")
 
@@ -98,7 +119,7 @@ class Workshop:
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
         environment |= {"PATH": path, "HOME": str(self.scratch), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
-        environment |= dict(str(entry).partition("=")[::2] for entry in step.get("env", []))
+        environment |= dict(str(entry).partition("=")[::2] for entry in [*self.environment, *step.get("env", [])])
         self._execute(_argv(step, self.scratch), folder, environment, timeout_s)
 
     def _execute(self, argv: list[str], folder: Path, environment: dict[str, str], timeout_s: float) -> None:
@@ -106,11 +127,12 @@ class Workshop:
         output = self.scratch / "output"
         deadline = time.monotonic() + timeout_s
         with output.open("wb") as out, output.open("rb") as seen:
+            # The keeper ends the step when the local cloud is gone, however it ended: see `runtime.keeper`.
             process = subprocess.Popen(
-                argv,
+                [sys.executable, "-I", "-S", str(KEEPER), *argv],
                 cwd=folder,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -123,9 +145,11 @@ class Workshop:
                         raise StepFailed(f"the step took longer than {timeout_s:g} s")
                     time.sleep(0.02)
             finally:
-                if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):  # also what the step left running
                     os.killpg(process.pid, signal.SIGKILL)
-                    process.wait()
+                process.wait()
+                if process.stdin is not None:
+                    process.stdin.close()
             self._tell(seen.read())
         if process.returncode:
             raise StepFailed(f"the step exited with {process.returncode}")

@@ -1,8 +1,10 @@
 """Cloud Build and Artifact Registry with Google's own clients: from an archive in a bucket to a digest."""
 
 import io
+import signal
 import tarfile
 import time
+from pathlib import Path
 
 import pytest
 from google.api_core.client_options import ClientOptions
@@ -143,6 +145,8 @@ def test_the_log_tells_every_step_and_what_was_skipped(cloud, repository, source
         ({"steps": [{"name": "gcr.io/cloud-builders/gcloud", "args": ["version"]}]}, "no container engine"),
         ({"steps": [{"name": "gcr.io/cloud-builders/docker", "args": ["build", "-f", "None", "."]}]}, "no such file"),
         ({"images": ["$_IMAGE:other"]}, "no step built it"),
+        ({"steps": [{"name": "python:3.11", "dir": "nowhere"}]}, "is no folder of the source"),
+        ({"steps": [{"name": "python:3.11", "dir": "../.."}]}, "leaves the workspace"),
     ],
 )
 def test_a_build_that_cannot_be_done_fails_and_says_why(cloud, repository, source, changes, reason):
@@ -175,6 +179,108 @@ def test_a_cancelled_build_ends_at_once_as_cancelled(cloud, builds):
     assert cancelled.status == cloudbuild_v1.Build.Status.CANCELLED
 
 
+def test_the_operation_of_a_build_can_be_cancelled_too(cloud, builds):
+    steps = [{"name": "python:3.11", "args": ["-c", "import time; time.sleep(60)"]}]
+    operation = builds.create_build(
+        cloudbuild_v1.CreateBuildRequest(parent=cloud.parent, build={"steps": [cloudbuild_v1.BuildStep(**steps[0])]})
+    )
+
+    operation.cancel()
+
+    with pytest.raises(Aborted, match="CANCELLED"):
+        operation.result(timeout=30)
+
+
+def test_a_push_in_a_step_puts_the_image_into_the_registry_and_not_into_the_results(
+    cloud, registry, repository, source
+):
+    steps = [*STEPS, {"name": "gcr.io/cloud-builders/docker", "args": ["push", "$_IMAGE:$_TAG"]}]
+    body = body_of(repository, source(Dockerfile=DOCKERFILE, make__py=MAKE), steps=steps, images=[])
+
+    build = run(cloud, body)
+
+    assert build["results"]["images"] == []
+    assert registry.get_tag(name=f"{repository.name}/packages/serving/tags/t1").version
+
+
+def test_an_immutable_tag_does_not_move(cloud, repository, source):
+    path = f"/v1/{repository.name}?updateMask=dockerConfig"
+    cloud.call("PATCH", path, {"dockerConfig": {"immutableTags": True}})
+    place = source(Dockerfile=DOCKERFILE, make__py=MAKE)
+    assert run(cloud, body_of(repository, place))["status"] == "SUCCESS"
+    other = body_of(repository, place)
+    other["substitutions"]["_WORD"] = "other"
+
+    assert "the tag is immutable" in run(cloud, other)["failureInfo"]["detail"]
+    assert run(cloud, body_of(repository, place))["status"] == "SUCCESS"
+
+
+def test_what_goes_wrong_around_a_build_ends_it_as_an_internal_error(cloud, faults):
+    faults(match={"operation": "^build$"}, effect={"status": "UNAVAILABLE", "message": "no worker"})
+
+    build = run(cloud, {"steps": [{"name": "python:3.11", "args": ["-c", "pass"]}]})
+
+    assert (build["status"], build["statusDetail"]) == ("INTERNAL_ERROR", "no worker")
+    assert "no worker" in cloud.http.get(build["logUrl"]).text
+
+
+def test_an_entrypoint_that_is_not_there_fails_the_step(cloud):
+    build = run(cloud, {"steps": [{"name": "python:3.11", "entrypoint": "no-such-program"}]})
+
+    assert (build["status"], "exited with 127" in build["statusDetail"]) == ("FAILURE", True)
+
+
+def test_a_build_with_an_identity_must_say_where_its_log_goes(cloud):
+    account = "projects/flan-test/serviceAccounts/build@flan-test.iam.gserviceaccount.com"
+    body = {"steps": [{"name": "python:3.11", "args": ["-c", "pass"]}], "serviceAccount": account}
+
+    error = cloud.refusal("POST", f"/v1/{cloud.parent}/builds", body)
+
+    assert "if 'build.service_account' is specified" in error["message"]
+    assert run(cloud, body | {"options": {"logging": "CLOUD_LOGGING_ONLY"}})["status"] == "SUCCESS"
+
+
+def test_a_build_is_run_again_by_retry(cloud, builds):
+    first = run(cloud, {"steps": [{"name": "python:3.11", "args": ["-c", "pass"]}], "tags": ["nightly"]})
+
+    again = builds.retry_build(cloudbuild_v1.RetryBuildRequest(name=first["name"])).result(timeout=30)
+
+    assert again.id != first["id"]
+    assert (again.status, list(again.tags)) == (cloudbuild_v1.Build.Status.SUCCESS, ["nightly"])
+    listed = [one.id for one in builds.list_builds(cloudbuild_v1.ListBuildsRequest(parent=cloud.parent))]
+    assert listed.index(again.id) < listed.index(first["id"])
+
+
+def test_a_global_trigger_takes_the_repository_source_as_its_body(cloud, builds):
+    print_commit = "print('$COMMIT_SHA'.startswith('$SHORT_SHA'), len('$COMMIT_SHA'), '$TRIGGER_NAME', '$BRANCH_NAME.')"
+    step = {"name": "python:3.11", "args": ["-c", print_commit + "; import os; print(os.listdir())"]}
+    name = f"t{cloud.new_id()}"
+    made = cloud.call("POST", "/v1/projects/flan-test/triggers", {"name": name, "build": {"steps": [step]}})
+
+    finished = builds.run_build_trigger(
+        project_id="flan-test",
+        trigger_id=made["id"],
+        source=cloudbuild_v1.RepoSource(commit_sha="HEAD", dir="deployments"),
+    ).result(timeout=60)
+
+    log = cloud.http.get(finished.log_url).text
+    assert f"True 40 {name} ." in log
+    assert "local.toml" in log
+
+
+def test_a_revision_that_is_not_in_the_repository_fails_the_build_in_words(cloud):
+    trigger = {"name": f"t{cloud.new_id()}", "build": {"steps": [{"name": "python:3.11", "args": ["-c", "pass"]}]}}
+    made = cloud.call("POST", f"/v1/{cloud.parent}/triggers", trigger)
+    place = f"/v1/{cloud.parent}/triggers/{made['id']}:run"
+
+    build = cloud.call("POST", place, {"source": {"branchName": "no-such-branch"}})["metadata"]["build"]
+    cloud.http.post(f"/v1/{build['name']}/operations/{build['id']}:wait", json={"timeout": "20s"})
+
+    detail = cloud.call("GET", f"/v1/{build['name']}")["statusDetail"]
+    assert "could not fetch no-such-branch" in detail
+    assert "the repository it was started in" in detail
+
+
 def test_a_trigger_is_run_at_a_commit_with_more_substitutions(cloud, builds, repository):
     step = {"name": "python:3.11", "args": ["-c", "import pathlib; print(pathlib.Path('LICENSE').exists(), '$_WORD')"]}
     trigger = {"name": f"t{cloud.new_id()}", "build": {"steps": [step]}, "substitutions": {"_WORD": "one"}}
@@ -194,6 +300,41 @@ def test_a_trigger_must_say_what_it_builds(cloud):
     error = cloud.refusal("POST", f"/v1/{cloud.parent}/triggers", {"name": "empty"})
 
     assert "exactly one of build, filename and gitFileSource" in error["message"]
+
+
+def test_a_build_that_a_kill_interrupts_leaves_no_step_and_begins_again(start, tmp_path):
+    cloud, seen = start(), tmp_path / "seen"
+    program = (
+        f"import os, pathlib, time; seen = pathlib.Path({str(seen)!r}); again = seen.exists();"
+        "seen.write_text(str(os.getpid())); time.sleep(0 if again else 600)"
+    )
+    build = cloud.call("POST", f"/v1/{cloud.parent}/builds", {"steps": [{"name": "python:3", "args": ["-c", program]}]})
+    name = build["metadata"]["build"]["name"]
+    assert eventually(lambda: seen.exists() and seen.read_text())
+    pid = int(seen.read_text())
+
+    cloud.end(signal.SIGKILL)
+
+    assert eventually(lambda: not is_running(pid))
+    again = start()
+    assert eventually(lambda: again.call("GET", f"/v1/{name}")["status"] == "SUCCESS")
+    assert not (again.data_dir / "builds" / name.rpartition("/")[2]).exists()
+
+
+def eventually(condition, timeout_s=20):
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_a_bad_substitution_is_refused_before_anything_runs(cloud):
