@@ -6,46 +6,23 @@ Source: Cloud Storage JSON API v1.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
-import uuid
-from pathlib import Path
-from urllib.parse import unquote
+import shutil
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
+from localcloud import uploads
 from localcloud.cloud import LocalCloud
-from localcloud.errors import ApiError, invalid, not_found
+from localcloud.errors import ApiError, invalid
+from localcloud.objects import BUCKET, OBJECT, ConditionNotMet, bucket_key, generation_of, object_key, object_path
 from localcloud.operations import now
 from localcloud.policies import drop_policy, get_policy, set_policy
 from localcloud.store import Document, Store
 from localcloud.wire import JsonBody, page
 
-BUCKET, OBJECT = "bucket", "object"
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
-
-
-def bucket_key(bucket: str) -> str:
-    return f"b/{bucket}"
-
-
-def object_key(bucket: str, name: str) -> str:
-    return f"b/{bucket}/o/{name}"
-
-
-def object_path(cloud: LocalCloud, bucket: str, name: str) -> Path:
-    """Where an object's bytes are: a flat file, whatever slashes its name has."""
-    return cloud.data_dir / "buckets" / bucket / hashlib.sha256(name.encode()).hexdigest()
-
-
-def find_object(cloud: LocalCloud, bucket: str, name: str) -> Path:
-    """The file of an object. ApiError NOT_FOUND when there is none."""
-    if cloud.store.get(object_key(bucket, name)) is None:
-        raise ApiError("NOT_FOUND", f"No such object: {bucket}/{name}")
-    return object_path(cloud, bucket, name)
 
 
 def router(cloud: LocalCloud) -> APIRouter:
@@ -54,7 +31,7 @@ def router(cloud: LocalCloud) -> APIRouter:
         _add_buckets(routes, cloud, prefix)
         _add_policies(routes, cloud, prefix)
         _add_objects(routes, cloud, prefix)
-    _add_uploads(routes, cloud)
+    uploads.add(routes, cloud)
     return routes
 
 
@@ -130,9 +107,7 @@ def _add_buckets(routes: APIRouter, cloud: LocalCloud, prefix: str) -> None:
                 raise ApiError("ABORTED", "The bucket you tried to delete is not empty.")
             store.delete(bucket_key(bucket))
             drop_policy(store, bucket_key(bucket))
-        folder = cloud.data_dir / "buckets" / bucket
-        if folder.exists():
-            folder.rmdir()
+        shutil.rmtree(cloud.data_dir / "buckets" / bucket, ignore_errors=True)
         return Response(status_code=204)
 
 
@@ -146,114 +121,74 @@ def _add_policies(routes: APIRouter, cloud: LocalCloud, prefix: str) -> None:
         return {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{bucket}", **policy}
 
     @routes.put(prefix + "/b/{bucket}/iam")
-    def set_iam(bucket: str, body: JsonBody) -> Response:
+    def set_iam(bucket: str, body: JsonBody) -> Document:
         _bucket(store, bucket)
         try:
-            policy = set_policy(store, bucket_key(bucket), body)
+            return {"kind": "storage#policy", **set_policy(store, bucket_key(bucket), body)}
         except ApiError as error:  # Storage says 412 where the others say 409
-            answer = {"error": {"code": 412, "message": error.message, "status": "FAILED_PRECONDITION"}}
-            return Response(json.dumps(answer), status_code=412, media_type="application/json")
-        return Response(json.dumps({"kind": "storage#policy", **policy}), media_type="application/json")
+            raise ConditionNotMet(error.message) from error
 
 
 def _add_objects(routes: APIRouter, cloud: LocalCloud, prefix: str) -> None:
     store = cloud.store
 
+    def held(bucket: str, name: str) -> Document:
+        document = store.get(object_key(bucket, name))
+        if document is None:
+            raise ApiError("NOT_FOUND", f"No such object: {bucket}/{name}")
+        return document
+
     @routes.get(prefix + "/b/{bucket}/o")
     def list_(
         bucket: str,
         prefix: str = "",
+        delimiter: str = "",
         maxResults: str | None = None,  # noqa: N803
         pageToken: str | None = None,  # noqa: N803
     ) -> Document:
+        """With a delimiter, names that go on after it are told once, as `prefixes`."""
         _bucket(store, bucket)
-        found = [
-            one for one in store.list(OBJECT, under=f"{bucket_key(bucket)}/o") if str(one["name"]).startswith(prefix)
-        ]
-        return {"kind": "storage#objects", **page(found, key="items", size=maxResults, token=pageToken)}
+        items, folders = [], set()
+        for one in sorted(store.list(OBJECT, under=f"{bucket_key(bucket)}/o"), key=lambda one: str(one["name"])):
+            name = str(one["name"])
+            if not name.startswith(prefix):
+                continue
+            head, found, _ = name.removeprefix(prefix).partition(delimiter) if delimiter else (name, "", "")
+            if found:
+                folders.add(f"{prefix}{head}{delimiter}")
+            else:
+                items.append(one)
+        answer = {"kind": "storage#objects", **page(items, key="items", size=maxResults, token=pageToken)}
+        return answer | ({"prefixes": sorted(folders)} if folders else {})
 
     # `name:path`: a slash in an object's name arrives as %2F, and decoded by then.
     @routes.get(prefix + "/b/{bucket}/o/{name:path}")
     @routes.get("/download" + prefix + "/b/{bucket}/o/{name:path}")
     def get(bucket: str, name: str, request: Request, alt: str = "json") -> Response:
-        document = store.get(object_key(bucket, name))
-        if document is None:
-            raise ApiError("NOT_FOUND", f"No such object: {bucket}/{name}")
+        document = held(bucket, name)
         if alt == "media" or request.url.path.startswith("/download"):
             return FileResponse(object_path(cloud, bucket, name), media_type=document["contentType"])
         return Response(json.dumps(document), media_type="application/json")
 
+    @routes.patch(prefix + "/b/{bucket}/o/{name:path}")
+    def patch(bucket: str, name: str, body: JsonBody) -> Document:
+        """A null clears a field; what the bytes decide stays."""
+        held(bucket, name)
+        changed: Document = {key: body[key] for key in ("metadata", "contentType", "cacheControl") if key in body}
+
+        def change(document: Document) -> None:
+            document.update(changed, updated=now(), metageneration=str(int(document["metageneration"]) + 1))
+            for key in [key for key, value in changed.items() if value is None]:
+                del document[key]
+
+        return store.update(object_key(bucket, name), change)
+
     @routes.delete(prefix + "/b/{bucket}/o/{name:path}", status_code=204)
-    def delete(bucket: str, name: str) -> Response:
-        if not store.delete(object_key(bucket, name)):
-            raise ApiError("NOT_FOUND", f"No such object: {bucket}/{name}")
-        object_path(cloud, bucket, name).unlink(missing_ok=True)
+    def delete(bucket: str, name: str, ifGenerationMatch: str | None = None) -> Response:  # noqa: N803
+        with store.transaction():
+            held(bucket, name)
+            if ifGenerationMatch not in (None, generation_of(cloud, bucket, name)):
+                raise ConditionNotMet
+            store.delete(object_key(bucket, name))
+            object_path(cloud, bucket, name).unlink(missing_ok=True)
         return Response(status_code=204)
-
-
-def _add_uploads(routes: APIRouter, cloud: LocalCloud) -> None:
-    started: dict[str, tuple[str, Document]] = {}  # resumable sessions: id -> bucket, metadata
-
-    @routes.post("/upload/storage/v1/b/{bucket}/o")
-    @routes.post("/resumable/upload/storage/v1/b/{bucket}/o")
-    async def upload(bucket: str, request: Request, uploadType: str, name: str = "") -> Response:  # noqa: N803
-        _bucket(cloud.store, bucket)
-        body = await request.body()
-        kind = request.headers.get("Content-Type", "application/octet-stream")
-        if uploadType == "resumable":
-            metadata: Document = json.loads(body) if body else {}
-            session = uuid.uuid4().hex
-            started[session] = (bucket, {"name": name or metadata.get("name", ""), **metadata})
-            place = f"{cloud.base_url}/upload/storage/v1/b/{bucket}/o?uploadType=resumable&upload_id={session}"
-            return Response(headers={"Location": place})
-        if uploadType == "multipart":
-            metadata, body = _multipart(body, kind)
-            kind = metadata.get("contentType", "application/octet-stream")
-            name = name or metadata.get("name", "")
-        elif uploadType != "media":
-            raise invalid(f"Invalid uploadType {uploadType!r}: media, multipart or resumable.")
-        return _stored(cloud, bucket, unquote(name), body, kind)
-
-    @routes.put("/upload/storage/v1/b/{bucket}/o")
-    async def resume(bucket: str, request: Request, upload_id: str) -> Response:
-        if upload_id not in started:
-            raise not_found(f"upload {upload_id}")
-        into, metadata = started[upload_id]
-        answer = _stored(cloud, into, metadata["name"], await request.body(), metadata.get("contentType", ""))
-        del started[upload_id]
-        return answer
-
-
-def _multipart(body: bytes, content_type: str) -> tuple[Document, bytes]:
-    """Metadata and bytes of a multipart/related upload."""
-    found = re.search(r"boundary=['\"]?([^'\";]+)", content_type)
-    parts = body.split(b"--" + found.group(1).encode()) if found else []
-    if len(parts) < 3:
-        raise invalid("A multipart upload needs a boundary, a JSON part and a part of bytes.")
-    heads = [part.lstrip(b"\r\n").partition(b"\r\n\r\n") for part in parts[1:3]]
-    return json.loads(heads[0][2]), heads[1][2].removesuffix(b"\r\n")
-
-
-def _stored(cloud: LocalCloud, bucket: str, name: str, content: bytes, content_type: str) -> Response:
-    if not name:
-        raise invalid("Required parameter: name")
-    path = object_path(cloud, bucket, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    generation = str(uuid.uuid4().int % 10**16)
-    document = {
-        "kind": "storage#object",
-        "id": f"{bucket}/{name}/{generation}",
-        "name": name,
-        "bucket": bucket,
-        "generation": generation,
-        "metageneration": "1",
-        "contentType": content_type or "application/octet-stream",
-        "storageClass": "STANDARD",
-        "size": str(len(content)),
-        "md5Hash": base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode(),
-        "timeCreated": now(),
-        "updated": now(),
-    }
-    cloud.store.put(object_key(bucket, name), kind=OBJECT, document=document)
-    return Response(json.dumps(document), media_type="application/json")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from localcloud.cloud import LocalCloud
 from localcloud.errors import ApiError, invalid
-from localcloud.storage import find_object
+from localcloud.objects import find_object
 from localcloud.store import Document
 
 
