@@ -44,6 +44,8 @@ def export(
     model.to(torch.float16).save_pretrained(folder)
     _compute_in_fp32(folder / "config.json")
     tokenizer.save_pretrained(folder)
+    for weights in folder.glob("*.safetensors"):
+        weights.chmod(0o644)  # written for the owner alone, but an image's process is somebody else
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if size > MAX_WEIGHT_BYTES:
         raise TooLarge(f"{folder} holds {size} bytes of weights; at most {MAX_WEIGHT_BYTES} go into the repository")
