@@ -66,10 +66,10 @@ DIALOGUES = (
     ),
     (
         "Another place",
-        "summarize: Clara: Shall we meet at the museum at 7:45?\n"
+        "summarize: Clara: Shall we meet at the museum on Friday at 7:45?\n"
         "Martin: The museum is closed. The town hall?\n"
         "Clara: Good idea.\n"
-        "Clara: Perfect.",
+        "Martin: See you then!",
     ),
     (
         "Who brings what",
