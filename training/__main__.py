@@ -29,8 +29,7 @@ def make(arguments: argparse.Namespace) -> int:
 
     for folder in (arguments.out, arguments.run):
         folder.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is better known before the training
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(arguments.threads)
     started = time.monotonic()
     recipe = Recipe() if arguments.steps is None else replace(Recipe(), steps=arguments.steps)
     texts = (text for one in take("train", NUM_TOKENIZER_DIALOGUES, recipe.seed) for text in (one.prompt, one.summary))
@@ -102,7 +101,8 @@ def main() -> int:
     making.add_argument("--out", type=Path, default=MODEL, help="model folder to write (default %(default)s)")
     making.add_argument("--run", type=Path, default=RUN, help="folder of the run's checkpoint (default %(default)s)")
     making.add_argument("--steps", type=positive, help="fewer or more steps than the recipe's")
-    making.add_argument("--threads", type=positive, help="torch threads; default one per core")
+    # So small a model gains nothing from a second thread, and steps four times slower when that core is busy.
+    making.add_argument("--threads", type=positive, default=1, help="torch threads (default %(default)s)")
     evaluating = command("evaluate", evaluate)
     evaluating.add_argument("--model", type=Path, default=MODEL, help="model folder (default %(default)s)")
     showing = command("corpus", corpus)
