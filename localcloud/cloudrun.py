@@ -5,27 +5,28 @@ Source: Cloud Run Admin API v2, projects.locations.services; the container contr
 
 from __future__ import annotations
 
+import logging
 import uuid
-from pathlib import Path
+from collections.abc import Callable
 
 from fastapi import APIRouter
 
+from localcloud import revisions
 from localcloud.cloud import LocalCloud
-from localcloud.errors import ApiError, invalid, not_found
-from localcloud.metadata import host_for
-from localcloud.operations import RunningOperation, now
+from localcloud.errors import ApiError, invalid
+from localcloud.operations import RunningOperation, now, public
 from localcloud.policies import drop_policy, get_policy, set_policy
-from localcloud.runtime.environment import base_environment
-from localcloud.runtime.probes import Probe, Probes
 from localcloud.store import Document
-from localcloud.wire import JsonBody, page
+from localcloud.wire import JsonBody, page, update_mask
 
 KIND = "service"
 TYPE = "type.googleapis.com/google.cloud.run.v2.Service"
-DEFAULT_PORT = 8080
-START_TIMEOUT_S = 240.0
-# What a change of a service leaves as it is.
-_IDENTITY = ["name", "uid", "createTime", "creator", "uri", "urls", "terminalCondition", "latestReadyRevision"]
+# What a change of a service leaves as it is. `_serving`: the revision that answers, see `revisions.revision_of`.
+_KEPT = (
+    *("name", "uid", "createTime", "creator", "uri", "urls", "_serving"),
+    *("terminalCondition", "conditions", "latestReadyRevision", "observedGeneration", "trafficStatuses"),
+)
+logger = logging.getLogger("localcloud")
 
 
 def register(cloud: LocalCloud) -> None:
@@ -42,79 +43,57 @@ class Services:
         self._cloud = cloud
 
     def deploy(self, running: RunningOperation) -> Document:
-        """Starts the container and waits until it listens. A service that failed is kept, as Google does."""
-        name = running.arguments["name"]
-        running.stage()
-        self._become(name, "CONDITION_RECONCILING", "Deploying revision")
+        """Starts the container and waits until it listens.
+
+        A service that failed is kept, as Google does; the revision before it serves again.
+        """
+        name, has_started = running.arguments["name"], False
+        document = self._become(name, "CONDITION_RECONCILING", "Deploying revision")
         try:
-            self._start(name)
-            self._wait(running, name)
+            running.stage()
+            wanted = revisions.revision_of(self._cloud, document["template"], document["latestCreatedRevision"])
+            has_started = True
+            self._start(name, wanted, document.get("uri"))
+            revisions.wait_ready(self._cloud, name, check=running.check)
         except ApiError as error:
-            self._become(name, "CONDITION_FAILED", error.message)
+            document = self._become(name, "CONDITION_FAILED", error.message)
+            if has_started:
+                self._fall_back(document)
             raise
-        return self._become(name, "CONDITION_SUCCEEDED", "")
+        return public(self._become(name, "CONDITION_SUCCEEDED", "", serving=wanted))
 
     def delete(self, running: RunningOperation) -> Document:
         name = running.arguments["name"]
         document = self._cloud.store.get(name) or {"name": name}
         running.stage()
-        self._cloud.supervisor.stop(name)
         self._cloud.store.delete(name)
+        self._cloud.supervisor.stop(name)  # last: a deployment that still runs finds no service to start
         drop_policy(self._cloud.store, name)
-        return {**document, "deleteTime": now()}
+        return {**public(document), "deleteTime": now()}
 
     def start_again(self) -> None:
-        """After a restart of the local cloud: what ran runs again, at the address it had when that is free."""
+        """After a restart of the local cloud: what served serves again, at the address it had when that is free."""
         for document in self._cloud.store.list(KIND):
-            if document["terminalCondition"]["state"] == "CONDITION_SUCCEEDED":
-                self._start(document["name"])
+            if document.get("_serving"):
+                try:
+                    self._start(document["name"], document["_serving"], document["uri"])
+                except ApiError as error:
+                    logger.error("%s", error.message)
 
-    def _start(self, name: str) -> None:
-        cloud = self._cloud
-        document = cloud.store.get(name)
-        if document is None:
-            raise not_found(name)
-        template = document["template"]
-        container = template["containers"][0]
-        digest = cloud.images.resolve(container["image"])
-        image, root = cloud.images.config(digest), cloud.images.rootfs(digest)
-        given = {entry["name"]: str(entry.get("value", "")) for entry in container.get("env", [])}
-        env = base_environment({**image.env, **given}, metadata_host=cloud.metadata_host, data_dir=cloud.data_dir)
-        env["GCE_METADATA_HOST"] = host_for(cloud, template.get("serviceAccount"))
-        service = name.rpartition("/")[2]
-        env |= {"K_SERVICE": service, "K_REVISION": document["latestCreatedRevision"], "K_CONFIGURATION": service}
-        preferred = int(document["uri"].rpartition(":")[2]) if document.get("uri") else _port(container)
-        process = cloud.supervisor.start(
-            name,
-            command=_command(container, image.command, image.entrypoint),
-            cwd=root / Path(image.workdir.lstrip("/")),
-            env=env,
-            preferred_port=preferred,
-            port_variable="PORT",
-            log=cloud.logs_dir / f"{name}.log",
-            probes=_probes(container),
-            image=f"{container['image'].partition('@')[0].partition(':')[0]}@{digest}",
-        )
-        address = f"http://127.0.0.1:{process.port}"
-        cloud.store.update(name, lambda held: held.update(uri=address, urls=[address]))
+    def _fall_back(self, document: Document) -> None:
+        self._cloud.supervisor.stop(document["name"])
+        if document.get("_serving"):
+            self._start(document["name"], document["_serving"], document["uri"])
 
-    def _wait(self, running: RunningOperation, name: str) -> None:
-        process = self._cloud.supervisor.get(name)
-        if process is None:
-            raise ApiError("ABORTED", f"{name} was stopped while it was deployed.")
-        waited = 0.0
-        while not process.wait_healthy(0.2):
-            running.check()
-            waited += 0.2
-            if process.restarts >= 3 or process.state == "stopped" or waited > START_TIMEOUT_S:
-                raise ApiError(
-                    "FAILED_PRECONDITION",
-                    f"Revision '{name.rpartition('/')[2]}' is not ready and cannot serve traffic. The user-provided "
-                    f"container failed to start and listen on the port defined provided by the PORT={process.port} "
-                    f"environment variable. The last lines of its log:\n{process.log_tail(15)}",
-                )
+    def _start(self, name: str, revision: Document, address: str | None) -> None:
+        address = revisions.start(self._cloud, name, revision, address=address)
+        try:
+            self._change(name, lambda held: held.update(uri=address, urls=[address]))
+        except ApiError:
+            self._cloud.supervisor.stop(name)
+            raise
 
-    def _become(self, name: str, state: str, message: str) -> Document:
+    def _become(self, name: str, state: str, message: str, *, serving: Document | None = None) -> Document:
         condition = {"type": "Ready", "state": state, "lastTransitionTime": now()}
         if message:
             condition["message"] = message
@@ -126,33 +105,19 @@ class Services:
                 {**condition, "type": "ConfigurationsReady"},
             ]
             document["reconciling"] = state == "CONDITION_RECONCILING"
-            if state == "CONDITION_SUCCEEDED":
-                document["latestReadyRevision"] = document["latestCreatedRevision"]
+            if serving is not None:
+                document["_serving"] = serving
+                document["latestReadyRevision"] = serving["name"]
                 document["observedGeneration"] = document["generation"]
+                document["trafficStatuses"] = [{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}]
 
-        return self._cloud.store.update(name, change)
+        return self._change(name, change)
 
-
-def _command(container: Document, command: list[str], entrypoint: list[str]) -> list[str]:
-    if container.get("command"):
-        return [*container["command"], *container.get("args", [])]
-    return [*entrypoint, *container["args"]] if container.get("args") else list(command)
-
-
-def _port(container: Document) -> int:
-    ports = container.get("ports") or [{}]
-    return int(ports[0].get("containerPort", DEFAULT_PORT))
-
-
-def _probes(container: Document) -> Probes:
-    """The startup probe; by default an open port, for four minutes. A running process is only watched."""
-    given = container.get("startupProbe", {})
-    window_s = (
-        float(given.get("periodSeconds", 10)) * int(given.get("failureThreshold", 3)) if given else START_TIMEOUT_S
-    )
-    path = given.get("httpGet", {}).get("path")
-    timeout_s = max(float(given.get("timeoutSeconds", 1)), 5.0)  # a laptop is slower than a cloud
-    return Probes(startup=Probe(path=path, timeout_s=timeout_s, window_s=max(window_s, 60.0)))
+    def _change(self, name: str, change: Callable[[Document], None]) -> Document:
+        try:
+            return self._cloud.store.update(name, change)
+        except KeyError:
+            raise ApiError("ABORTED", f"{name} was deleted while it was deployed.") from None
 
 
 def router(cloud: LocalCloud) -> APIRouter:
@@ -177,8 +142,9 @@ def router(cloud: LocalCloud) -> APIRouter:
             work,
             prefix=name.partition("/services/")[0],
             arguments={"name": name},
-            metadata={"@type": TYPE, **document},
+            metadata={"@type": TYPE, **public(document)},
             response_type=TYPE,
+            cancellable=False,
         )
 
     @routes.post(base)
@@ -190,9 +156,15 @@ def router(cloud: LocalCloud) -> APIRouter:
         validateOnly: bool = False,  # noqa: N803
     ) -> Document:
         name = named(project, location, serviceId)
-        document = _new(cloud, name, body)
+        _check(cloud, body)
+        document = _new(name, body)
         if validateOnly:
-            return document
+            return cloud.operations.done(
+                prefix=name.partition("/services/")[0],
+                response=document,
+                response_type=TYPE,
+                metadata={"@type": TYPE, **document},
+            )
         with store.transaction():
             if store.get(name) is not None:
                 raise ApiError("ALREADY_EXISTS", f"Resource '{serviceId}' already exists.")
@@ -203,7 +175,7 @@ def router(cloud: LocalCloud) -> APIRouter:
     def list_(project: str, location: str, pageSize: str | None = None, pageToken: str | None = None) -> Document:  # noqa: N803
         parent = f"projects/{cloud.projects.id(project)}/locations"
         found = store.list(KIND, under=parent if location == "-" else f"{parent}/{location}/services")
-        return page(found, key="services", size=pageSize, token=pageToken)
+        return page([public(one) for one in found], key="services", size=pageSize, token=pageToken)
 
     @routes.get(base + "/{service}:getIamPolicy")
     def get_iam(project: str, location: str, service: str) -> Document:
@@ -215,19 +187,22 @@ def router(cloud: LocalCloud) -> APIRouter:
 
     @routes.get(base + "/{service}")
     def get(project: str, location: str, service: str) -> Document:
-        return held(project, location, service)
+        return public(held(project, location, service))
 
     @routes.patch(base + "/{service}")
-    def patch(project: str, location: str, service: str, body: JsonBody) -> Document:
+    def patch(project: str, location: str, service: str, body: JsonBody, updateMask: str | None = None) -> Document:  # noqa: N803
+        """Without a mask the body is the whole service."""
         before = held(project, location, service)
-        _checked(cloud, body)
+        heads = {field.partition(".")[0] for field in update_mask(updateMask)} - {"*"}
+        wanted = {key: value for key, value in before.items() if key not in heads} if heads else {}
+        wanted |= {key: value for key, value in body.items() if not heads or key in heads}
+        _check(cloud, wanted)
 
         def change(document: Document) -> None:
-            kept: Document = {key: before[key] for key in _IDENTITY if key in before}
-            generation = int(before["generation"]) + 1
+            kept: Document = {key: document[key] for key in _KEPT if key in document}
+            generation = int(document["generation"]) + 1
             document.clear()
-            document.update({**body, **kept, "updateTime": now(), "generation": str(generation)})
-            document["latestCreatedRevision"] = _revision(kept["name"], generation)
+            document.update(_specified(wanted) | kept | _stamp(kept["name"], generation))
 
         return start("deployService", store.update(before["name"], change))
 
@@ -238,30 +213,38 @@ def router(cloud: LocalCloud) -> APIRouter:
     return routes
 
 
-def _checked(cloud: LocalCloud, body: Document) -> None:
+def _check(cloud: LocalCloud, body: Document) -> None:
+    """ApiError for what cannot be run here, before anything is changed."""
     containers = body.get("template", {}).get("containers") or []
     if len(containers) != 1:
         raise invalid(f"template.containers: exactly one container is served here, got {len(containers)}.")
+    for entry in containers[0].get("env", []):
+        if entry.get("valueSource"):
+            raise invalid(f"env {entry.get('name')}: valueSource is not served here; there is no Secret Manager.")
     cloud.images.resolve(str(containers[0].get("image", "")))
 
 
-def _new(cloud: LocalCloud, name: str, body: Document) -> Document:
-    _checked(cloud, body)
+def _new(name: str, body: Document) -> Document:
     return {
-        "ingress": "INGRESS_TRAFFIC_ALL",
-        "launchStage": "GA",
-        **body,
+        **_specified(body),
+        **_stamp(name, 1),
         "name": name,
         "uid": str(uuid.uuid4()),
-        "generation": "1",
         "createTime": now(),
-        "updateTime": now(),
         "creator": "local",
-        "latestCreatedRevision": _revision(name, 1),
         "terminalCondition": {"type": "Ready", "state": "CONDITION_PENDING"},
-        "etag": uuid.uuid4().hex,
     }
 
 
-def _revision(service: str, generation: int) -> str:
-    return f"{service}/revisions/{service.rpartition('/')[2]}-{generation:05d}"
+def _specified(body: Document) -> Document:
+    return {"ingress": "INGRESS_TRAFFIC_ALL", "launchStage": "GA", **body}
+
+
+def _stamp(service: str, generation: int) -> Document:
+    """What is new in every generation of a service."""
+    return {
+        "generation": str(generation),
+        "latestCreatedRevision": f"{service}/revisions/{service.rpartition('/')[2]}-{generation:05d}",
+        "updateTime": now(),
+        "etag": uuid.uuid4().hex,
+    }

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import httpx
 import pytest
@@ -97,6 +98,89 @@ def test_a_container_that_does_not_listen_fails_the_deployment_with_its_last_wor
 
     assert "failed to start and listen on the port" in operation["error"]["message"]
     assert "these are my last words" in operation["error"]["message"]
+
+
+def test_a_change_that_fails_leaves_the_revision_before_it_serving(services, cloud):
+    made = create(services, cloud, service(cloud))
+    broken = service(cloud, image=cloud.image(source="raise SystemExit('broken')"), word="two")
+    broken.name = made.name
+
+    operation = cloud.wait(services.update_service(service=broken).operation.name, timeout_s=60)
+
+    assert "broken" in operation["error"]["message"]
+    now = services.get_service(name=made.name)
+    assert now.terminal_condition.state == run_v2.Condition.State.CONDITION_FAILED
+    assert (now.uri, now.latest_ready_revision) == (made.uri, made.latest_ready_revision)
+    assert eventually_answers(made.uri)["WORD"] == "one"
+    services.delete_service(name=made.name).result(timeout=30)
+
+
+def test_a_first_revision_that_fails_leaves_no_process_that_starts_for_ever(services, cloud):
+    image = cloud.image(source="raise SystemExit(1)")
+    wanted = run_v2.Service(template=run_v2.RevisionTemplate(containers=[run_v2.Container(image=image)]))
+    request = run_v2.CreateServiceRequest(parent=cloud.parent, service=wanted, service_id=f"s{cloud.new_id()}")
+
+    operation = services.create_service(request)
+    assert "error" in cloud.wait(operation.operation.name, timeout_s=60)
+
+    assert cloud.processes(under=operation.metadata.name) == []
+
+
+def test_after_a_restart_the_same_image_serves_at_the_same_address_wherever_its_tag_points(start):
+    cloud = start()
+    uri = f"europe-west4-docker.pkg.dev/flan-test/images/page:v{cloud.new_id()}"
+    container = {"image": cloud.image(uri, source=SERVER), "env": [{"name": "WORD", "value": "kept"}]}
+    body = {"template": {"containers": [container]}}
+    made = cloud.operation("POST", f"/v2/{cloud.parent}/services?serviceId=page", body)["response"]
+    cloud.image(uri, source="raise SystemExit(1)")
+    cloud.end()
+
+    again = start()
+
+    assert eventually_answers(made["uri"])["WORD"] == "kept"
+    assert again.call("GET", f"/v2/{made['name']}")["uri"] == made["uri"]
+
+
+def test_a_mask_changes_what_it_names_only(services, cloud):
+    made = create(services, cloud, service(cloud))
+    changed = run_v2.Service(name=made.name, labels={"team": "a"}, template=run_v2.RevisionTemplate())
+
+    request = run_v2.UpdateServiceRequest(service=changed, update_mask={"paths": ["labels"]})
+    after = services.update_service(request).result(timeout=60)
+
+    assert dict(after.labels) == {"team": "a"}
+    assert after.template.containers[0].image == made.template.containers[0].image
+    assert (after.ingress, after.etag != made.etag) == (made.ingress, True)
+    services.delete_service(name=made.name).result(timeout=30)
+
+
+def test_a_secret_is_refused_by_name(services, cloud):
+    wanted = service(cloud)
+    source = run_v2.EnvVarSource(secret_key_ref=run_v2.SecretKeySelector(secret="s", version="1"))
+    wanted.template.containers[0].env.append(run_v2.EnvVar(name="KEY", value_source=source))
+
+    with pytest.raises(BadRequest, match="env KEY: valueSource"):
+        create(services, cloud, wanted)
+
+
+def eventually(condition, timeout_s=20):
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def eventually_answers(uri, timeout_s=20):
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return httpx.get(uri).json()
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def test_an_image_that_is_not_there_is_refused_at_once(services, cloud):
