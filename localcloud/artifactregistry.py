@@ -43,6 +43,13 @@ def register(cloud: LocalCloud) -> None:
         drop_policy(cloud.store, name)
         return {}
 
+    def sweep() -> None:
+        """At the start, when no build is on its way: folders of images that nothing has or needs any more."""
+        versions, services = cloud.store.list("model_version"), cloud.store.list("service")
+        needed = {one.get("_digest") for one in versions} | {one.get("_serving", {}).get("digest") for one in services}
+        cloud.images.sweep(keep={digest for digest in needed if digest})
+
+    cloud.starters.append(sweep)
     cloud.operations.register("createRepository", create)
     cloud.operations.register("deleteRepository", delete)
 
@@ -228,6 +235,16 @@ def _add_packages(routes: APIRouter, cloud: LocalCloud) -> None:
             raise ApiError("FAILED_PRECONDITION", f"{digest} is tagged; delete its tags first, or use force.")
         if not cloud.images.remove_version(path, digest):
             raise not_found(f"{name}/versions/{digest}")
+        return _done(cloud, name)
+
+    @routes.get(base + "/{package:path}")  # after its tags and versions: a package's name may have slashes
+    def get_package(project: str, location: str, repository: str, package: str) -> Document:
+        return {"name": held(project, location, repository, package)[0]}
+
+    @routes.delete(base + "/{package:path}")
+    def delete_package(project: str, location: str, repository: str, package: str) -> Document:
+        name, path, _ = held(project, location, repository, package)
+        cloud.images.remove_package(path)
         return _done(cloud, name)
 
     @routes.get(base)

@@ -17,7 +17,7 @@ from localcloud.cloud import LocalCloud
 from localcloud.faults import Fault
 
 # Never written down and never disturbed: our own control, and the metadata server that containers poll.
-UNSEEN = ("/localcloud/", "/computeMetadata/")
+UNSEEN = ("/localcloud/", "/computeMetadata/", "/as/")
 _ABSOLUTE_FORM = re.compile(r"^https?://[^/]+")
 
 

@@ -1,4 +1,4 @@
-"""IAM v1 and Resource Manager v1: service accounts, custom roles, and the policies of projects and accounts."""
+"""IAM v1 and Resource Manager v1 and v3: service accounts, custom roles, and the policies of projects and accounts."""
 
 from __future__ import annotations
 
@@ -131,6 +131,17 @@ def _add_roles(routes: APIRouter, cloud: LocalCloud) -> None:
             store.put(document["name"], kind=ROLE, document=document)
         return document
 
+    @routes.get("/v1/projects/{project}/roles")
+    def list_(
+        project: str,
+        showDeleted: bool = False,  # noqa: N803
+        pageSize: str | None = None,  # noqa: N803
+        pageToken: str | None = None,  # noqa: N803
+    ) -> Document:
+        found = store.list(ROLE, under=f"projects/{cloud.projects.id(project)}/roles")
+        shown = [one for one in found if showDeleted or not one.get("deleted")]
+        return page(shown, key="roles", size=pageSize, token=pageToken)
+
     @routes.get("/v1/projects/{project}/roles/{role}")
     def get(project: str, role: str) -> Document:
         return held(project, role)
@@ -158,10 +169,12 @@ def _add_projects(routes: APIRouter, cloud: LocalCloud) -> None:
     store = cloud.store
 
     @routes.post("/v1/projects/{project}:getIamPolicy")
+    @routes.post("/v3/projects/{project}:getIamPolicy")
     def get_project_policy(project: str) -> Document:
         return get_policy(store, f"projects/{cloud.projects.id(project)}")
 
     @routes.post("/v1/projects/{project}:setIamPolicy")
+    @routes.post("/v3/projects/{project}:setIamPolicy")
     def set_project_policy(project: str, body: JsonBody) -> Document:
         return set_policy(store, f"projects/{cloud.projects.id(project)}", body.get("policy", {}))
 
@@ -174,3 +187,9 @@ def _add_projects(routes: APIRouter, cloud: LocalCloud) -> None:
             "name": name,
             "lifecycleState": "ACTIVE",
         }
+
+    @routes.get("/v3/projects/{project}")
+    def get_project_v3(project: str) -> Document:
+        name = cloud.projects.id(project)
+        number = cloud.projects.number(name)
+        return {"name": f"projects/{number}", "projectId": name, "displayName": name, "state": "ACTIVE"}

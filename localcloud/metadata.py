@@ -20,6 +20,7 @@ FLAVOR = {"Metadata-Flavor": "Google"}
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 TOKEN_LIFE_S = 3600
 DEFAULT_PROJECT = "local"
+_ACCOUNT_DOMAIN = ".iam.gserviceaccount.com"
 
 
 def token_of(email: str) -> str:
@@ -45,9 +46,11 @@ def host_for(cloud: LocalCloud, email: str | None) -> str:
 def router(cloud: LocalCloud) -> APIRouter:
     routes = APIRouter()
 
-    def project() -> str:
-        known = cloud.projects.known()
-        return next(iter(known), DEFAULT_PROJECT)
+    def project(email: str = "") -> str:
+        """An account's own, `NAME@PROJECT.iam.gserviceaccount.com`; else the first that is known."""
+        if email.endswith(_ACCOUNT_DOMAIN):
+            return email.removesuffix(_ACCOUNT_DOMAIN).partition("@")[2]
+        return next(iter(cloud.projects.known()), DEFAULT_PROJECT)
 
     def default_email() -> str:
         return f"{cloud.projects.number(project())}-compute@developer.gserviceaccount.com"
@@ -55,7 +58,7 @@ def router(cloud: LocalCloud) -> APIRouter:
     def answer(request: Request, path: str, email: str) -> Response:
         if request.headers.get("Metadata-Flavor") != "Google":
             raise ApiError("PERMISSION_DENIED", "Missing Metadata-Flavor:Google header.")
-        found = _lookup(path.strip("/"), email, project(), cloud)
+        found = _lookup(path.strip("/"), email, project(email), cloud)
         if isinstance(found, dict):
             return JSONResponse(found, headers=FLAVOR)
         return PlainTextResponse(found, headers=FLAVOR)

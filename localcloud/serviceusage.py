@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from localcloud.cloud import LocalCloud
 from localcloud.errors import invalid
@@ -65,6 +67,10 @@ def router(cloud: LocalCloud) -> APIRouter:
             response_type=RESPONSE.format("BatchEnable"),
             metadata=dict(METADATA),
         )
+
+    @routes.get("/v1/projects/{project}/services:batchGet")
+    def batch_get(project: str, names: Annotated[list[str], Query()]) -> Document:
+        return {"services": [shown(project, name.rpartition("/")[2]) for name in names]}
 
     @routes.get("/v1/projects/{project}/services/{service}")
     def get(project: str, service: str) -> Document:

@@ -161,7 +161,7 @@ class ImageStore:
             return gone
 
     def remove_version(self, path: str, digest: str) -> bool:
-        """Removes a version and the tags that point at it; its folder too when no path has it any more."""
+        """Removes a version and the tags that point at it. Its folder stays until `sweep`: a process may run in it."""
         with self._lock:
             package = self._index.get(path)
             if package is None or package["versions"].pop(digest, None) is None:

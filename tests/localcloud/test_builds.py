@@ -356,6 +356,36 @@ def test_a_tagged_version_is_deleted_by_force_only(cloud, registry, repository, 
         registry.get_version(name=name)
 
 
+def test_a_package_with_a_slash_in_its_name_is_found_and_deleted_whole(cloud, registry, repository):
+    cloud.image(f"{image_of(repository)}/inner:one")
+    name = f"{repository.name}/packages/serving%2Finner"
+
+    assert registry.get_package(name=name).name.endswith("serving/inner")
+    assert registry.get_tag(name=f"{name}/tags/one").version
+    registry.delete_package(name=name).result(timeout=30)
+
+    with pytest.raises(NotFound):
+        registry.get_package(name=name)
+    assert list(registry.list_packages(parent=repository.name)) == []
+
+
+def test_a_deleted_image_leaves_the_disk_at_the_next_start_unless_a_model_has_it(start):
+    cloud = start()
+    cloud.operation("POST", f"/v1/{cloud.parent}/repositories?repositoryId=images", {"format": "DOCKER"})
+    used, unused = cloud.image(env={"A": "used"}), cloud.image(env={"A": "unused"})
+    cloud.model(imageUri=used)
+    cloud.operation("DELETE", f"/v1/{cloud.parent}/repositories/images")
+    assert used != unused
+    assert len(folders(cloud)) == 2
+    cloud.end()
+
+    assert len(folders(start())) == 1
+
+
+def folders(cloud):
+    return [path for path in (cloud.data_dir / "images").iterdir() if path.is_dir()]
+
+
 def test_a_bucket_with_objects_is_not_deleted(cloud, source):
     place = source(x="1")
     client = storage.Client(

@@ -66,3 +66,19 @@ def test_gcloud_deploys_and_undeploys(gcloud, cloud):
     gcloud("ai", "endpoints", "undeploy-model", endpoint, *REGION, "--deployed-model-id=8")
 
     assert "deployedModels" not in cloud.call("GET", f"/v1/{cloud.parent}/endpoints/{endpoint}")
+
+
+def test_gcloud_lists_repositories_images_and_builds(gcloud, cloud):
+    cloud.operation("POST", f"/v1/{cloud.parent}/repositories?repositoryId=seen-by-gcloud", {"format": "DOCKER"})
+    image = cloud.image(f"europe-west4-docker.pkg.dev/flan-test/seen-by-gcloud/page:v{cloud.new_id()}")
+    step = {"name": "python:3.11", "args": ["-c", "pass"]}
+    build = cloud.call("POST", f"/v1/{cloud.parent}/builds", {"steps": [step]})["metadata"]["build"]["id"]
+
+    repositories = gcloud("artifacts", "repositories", "list", "--location=europe-west4")
+    images = gcloud("artifacts", "docker", "images", "list", image.rpartition("/")[0], "--include-tags")
+    builds = gcloud("builds", "list", *REGION)
+
+    assert f"{cloud.parent}/repositories/seen-by-gcloud" in [one["name"] for one in repositories]
+    (found,) = images
+    assert (found["package"], found["tags"]) == (image.rpartition(":")[0], [image.rpartition(":")[2]])
+    assert build in [one["id"] for one in builds]

@@ -81,3 +81,44 @@ def test_the_metadata_server_wants_its_header(cloud):
 
     assert httpx.get(path).status_code == 403
     assert httpx.get(path, headers={"Metadata-Flavor": "Google"}).headers["Metadata-Flavor"] == "Google"
+
+
+def test_an_account_s_metadata_server_says_the_account_s_project_and_is_in_no_journal(cloud):
+    head = f"{cloud.url}/as/page@another.iam.gserviceaccount.com/computeMetadata/v1"
+    asked = {
+        path: httpx.get(f"{head}/{path}", headers={"Metadata-Flavor": "Google"}).text
+        for path in ("project/project-id", "instance/service-accounts/default/email")
+    }
+
+    assert list(asked.values()) == ["another", "page@another.iam.gserviceaccount.com"]
+    assert cloud.http.get("/localcloud/journal", params={"path": "^/as/"}).json() == {"requests": []}
+
+
+def test_a_project_has_one_policy_and_one_number_in_both_versions_of_the_api(cloud):
+    before = cloud.call("POST", "/v1/projects/flan-policy:getIamPolicy")
+    cloud.call("POST", "/v3/projects/flan-policy:setIamPolicy", {"policy": before | {"bindings": [BINDING]}})
+
+    assert cloud.call("POST", "/v1/projects/flan-policy:getIamPolicy")["bindings"] == [BINDING]
+    number = cloud.call("GET", "/v1/projects/flan-policy")["projectNumber"]
+    assert cloud.call("GET", "/v3/projects/flan-policy")["name"] == f"projects/{number}"
+
+
+def test_roles_are_listed_without_the_deleted_ones(cloud):
+    roles = [
+        cloud.call("POST", "/v1/projects/flan-roles/roles", {"roleId": name, "role": {"title": name}})["name"]
+        for name in ("kept", "gone")
+    ]
+    cloud.call("DELETE", f"/v1/{roles[1]}")
+
+    assert [one["name"] for one in cloud.call("GET", "/v1/projects/flan-roles/roles")["roles"]] == roles[:1]
+    assert len(cloud.call("GET", "/v1/projects/flan-roles/roles?showDeleted=true")["roles"]) == 2
+
+
+def test_services_are_enabled_and_read_in_one_call(cloud):
+    names = ["run.googleapis.com", "storage.googleapis.com"]
+    cloud.call("POST", "/v1/projects/flan-batch/services:batchEnable", {"serviceIds": names})
+
+    query = "&".join(f"names=projects/flan-batch/services/{name}" for name in [*names, "iam.googleapis.com"])
+    found = cloud.call("GET", f"/v1/projects/flan-batch/services:batchGet?{query}")["services"]
+
+    assert [one["state"] for one in found] == ["ENABLED", "ENABLED", "DISABLED"]
