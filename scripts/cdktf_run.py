@@ -99,6 +99,10 @@ class CdktfRun:
                     process.kill()
                 interrupted = True
                 interrupt_terraform(process)
+            except BaseException:  # nobody follows it any more; without this, leaving would wait for its end
+                interrupt_terraform(process)
+                process.kill()
+                raise
 
     def failure(self) -> str:
         """What terraform said was wrong, from its first `Error:` on; the last lines where it said nothing."""
