@@ -19,6 +19,7 @@ from serving.metrics import ServerMetrics
 from serving.scheduler import Scheduler
 from serving.server import Server
 from serving.validation import Limits
+from serving.waiting import WaitingLine
 
 
 def main() -> int:
@@ -41,8 +42,13 @@ def compose(config: ServerConfig) -> Server:
     """The whole server, loading already on its way."""
     lifecycle = Lifecycle()
     limits = _limits(config)
+    waiting = WaitingLine(
+        max_sequences=config.max_waiting,
+        max_tokens=config.max_waiting_tokens,
+        max_client_share=config.max_client_share,
+    )
     scheduler = Scheduler(
-        max_waiting=config.max_waiting,
+        waiting,
         max_batch_size=config.max_batch_size,
         max_batch_tokens=config.max_batch_tokens,
     )

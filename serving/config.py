@@ -88,6 +88,25 @@ class ServerConfig(BaseSettings):
     max_waiting: PositiveInt = Field(
         default=128, validation_alias="MAX_WAITING", description="sequences that may wait; one more is refused with 429"
     )
+    max_waiting_tokens: PositiveInt = Field(
+        default=131_072,
+        validation_alias="MAX_WAITING_TOKENS",
+        description="prompt plus new tokens of the sequences that may wait; more are refused with 429",
+    )
+    client_header: str = Field(
+        default="",
+        validation_alias="CLIENT_HEADER",
+        pattern=r"^[A-Za-z0-9-]*$",
+        description="request header that names the client, set by a proxy that is trusted: the queue is then fair "
+        "between clients. Empty: all requests are one client's, first come, first served",
+    )
+    max_client_share: float = Field(
+        default=0.5,
+        validation_alias="MAX_CLIENT_SHARE",
+        gt=0,
+        le=1,
+        description="part of the queue that one client may take, where CLIENT_HEADER names them",
+    )
     request_timeout_s: PositiveFloat = Field(
         default=120.0,
         validation_alias="REQUEST_TIMEOUT_S",
@@ -156,6 +175,17 @@ class ServerConfig(BaseSettings):
             raise ValueError(
                 f"MAX_INSTANCES must be at most MAX_WAITING ({self.max_waiting}), got {self.max_instances}: "
                 "a full request could never be accepted"
+            )
+        if self.max_waiting_tokens < largest:
+            raise ValueError(
+                f"MAX_WAITING_TOKENS must hold one whole request, MAX_INPUT_TOKENS + MAX_NEW_TOKENS = {largest}, "
+                f"got {self.max_waiting_tokens}"
+            )
+        share = self.max_client_share * self.max_waiting
+        if self.client_header and self.max_instances > share:
+            raise ValueError(
+                f"MAX_INSTANCES must be at most MAX_CLIENT_SHARE of MAX_WAITING ({share:g}) where CLIENT_HEADER is "
+                f"set, got {self.max_instances}: a full request could never be accepted"
             )
         return self
 

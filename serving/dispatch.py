@@ -54,11 +54,13 @@ class Dispatcher:
 
         Raises `Overloaded`, or the error that a stopping dispatcher refuses with.
         """
+        now = time.monotonic()
         sequences = [
             Sequence(
                 next(self._ids),
                 request,
                 tokenizer=tokenizer,
+                arrived=now,
                 deadline=deadline,
                 listener=listener(index),
                 is_streaming=is_streaming,
@@ -102,13 +104,14 @@ class Dispatcher:
                 now = time.monotonic()
                 for sequence in self.scheduler.expire(now):
                     sequence.end(late(0))
-                self.scheduler.admit()
+                for sequence in self.scheduler.admit():
+                    sequence.timeline.started = now
                 running = list(self.scheduler.running)
             if running and not self._step(engine, running):
                 return
             with self._changed:
                 num_ended = len(self.scheduler.retire())
-                self.scheduler.record(num_sequences=num_ended, seconds=time.monotonic() - now)
+                self.scheduler.record(num_ended=num_ended, seconds=time.monotonic() - now)
 
     def _step(self, engine: Engine, running: list[Sequence]) -> bool:
         """Returns whether the engine can go on."""

@@ -37,7 +37,7 @@ class Generator:
     def attach(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
 
-    async def submit(self, bodies: list[GenerateBody], *, is_streaming: bool = False) -> Generation:
+    async def submit(self, bodies: list[GenerateBody], *, client: str = "", is_streaming: bool = False) -> Generation:
         """Accepts all bodies or raises: `NotReady`, `InvalidRequest`, `Overloaded`."""
         self._lifecycle.require_healthy()
         tokenizer = self._tokenizer
@@ -45,7 +45,7 @@ class Generator:
             raise NotReady("the tokenizer is not loaded yet; try again in 5 s", retry_after_s=5)
         # off the event loop: long prompts take milliseconds each, and /health must answer meanwhile
         requests = await asyncio.to_thread(
-            lambda: [validate(body, limits=self._limits, tokenizer=tokenizer) for body in bodies]
+            lambda: [validate(body, limits=self._limits, tokenizer=tokenizer, client=client) for body in bodies]
         )
         return Generation(
             requests,

@@ -92,6 +92,7 @@ class ValidRequest:
     """A request that fits the server: made by `validation.validate` alone.
 
     prompt_ids: token ids as the encoder reads them, end token included. sampling: None means greedy.
+    client: who asks, where an identity header is configured; the waiting line is fair between clients.
     """
 
     prompt_ids: tuple[int, ...]
@@ -99,6 +100,7 @@ class ValidRequest:
     sampling: Sampling | None = None
     repetition_penalty: float = 1.0
     stop: tuple[str, ...] = ()
+    client: str = ""
 
     @property
     def num_tokens(self) -> int:

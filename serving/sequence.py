@@ -13,6 +13,7 @@ from typing import Literal
 from serving.errors import DeadlineExceeded, ServingError
 from serving.request import ValidRequest
 from serving.text import TextStream, Tokenizer
+from serving.timeline import Timeline
 
 FinishReason = Literal["eos", "length", "stop"]
 
@@ -49,10 +50,12 @@ class Sequence:
         deadline: float,
         listener: Listener,
         is_streaming: bool = False,
+        arrived: float = 0.0,
     ) -> None:
         self.id = id_
         self.request = request
         self.deadline = deadline
+        self.timeline = Timeline(arrived)
         self.output_ids: list[int] = []
         self.outcome: Completion | ServingError | None = None
         self._cancelled: ServingError | None = None
@@ -79,6 +82,7 @@ class Sequence:
         if now >= self.deadline:
             return self.end(late(len(self.output_ids)))
         self.output_ids.append(token_id)
+        self.timeline.tokens.append(now)
         is_full = len(self.output_ids) >= self.request.max_new_tokens
         is_last = is_eos or is_full
         if is_last or self._is_streaming or self.request.stop:

@@ -37,7 +37,7 @@ class Limits:
         return self.max_input_tokens * MAX_CHARS_PER_TOKEN
 
 
-def validate(body: GenerateBody, *, limits: Limits, tokenizer: Tokenizer) -> ValidRequest:
+def validate(body: GenerateBody, *, limits: Limits, tokenizer: Tokenizer, client: str = "") -> ValidRequest:
     """Returns the request that the scheduler may take, or raises `InvalidRequest`."""
     max_new_tokens = limits.default_new_tokens if body.max_new_tokens is None else body.max_new_tokens
     if max_new_tokens > limits.max_new_tokens:
@@ -48,6 +48,7 @@ def validate(body: GenerateBody, *, limits: Limits, tokenizer: Tokenizer) -> Val
         sampling=_sampling(body),
         repetition_penalty=body.repetition_penalty,
         stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop),
+        client=client,
     )
 
 

@@ -23,6 +23,7 @@ from serving.lifecycle import Lifecycle
 from serving.request import GenerateBody, Parameters
 from serving.sequence import Completion, Delta
 from serving.wires.bodies import read_json, while_connected
+from serving.wires.identity import client_of
 
 
 def _as_object(value: object) -> object:
@@ -94,7 +95,8 @@ class VertexWire:
             raise InvalidRequest(
                 f"instances: got {len(body.instances)}, at most {self._config.max_instances} are allowed in one request"
             )
-        generation = await self._generator.submit(body.bodies(), is_streaming=body.stream)
+        client = client_of(request, header=self._config.client_header)
+        generation = await self._generator.submit(body.bodies(), client=client, is_streaming=body.stream)
         if body.stream:
             return _EventStream(request, generation)
         predictions: list[Any] = [c.text for c in await while_connected(request, generation.completions())]

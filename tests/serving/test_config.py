@@ -42,6 +42,13 @@ def test_cloud_runs_port_is_taken_when_vertex_names_none(monkeypatch):
         ({"DTYPE": "int8"}, "DTYPE: .*'bfloat16'.*got 'int8'"),
         ({"MAX_BATCH_TOKENS": "100"}, "MAX_BATCH_TOKENS must hold one whole request.*= 1536, got 100"),
         ({"DEFAULT_NEW_TOKENS": "600"}, r"DEFAULT_NEW_TOKENS must be at most MAX_NEW_TOKENS \(512\), got 600"),
+        ({"MAX_WAITING_TOKENS": "100"}, "MAX_WAITING_TOKENS must hold one whole request.*= 1536, got 100"),
+        ({"CLIENT_HEADER": "x client"}, "CLIENT_HEADER: .*got 'x client'"),
+        ({"MAX_CLIENT_SHARE": "1.5"}, "MAX_CLIENT_SHARE: .*got '1.5'"),
+        (
+            {"CLIENT_HEADER": "x-client", "MAX_CLIENT_SHARE": "0.1"},
+            r"at most MAX_CLIENT_SHARE of MAX_WAITING \(12.8\) where CLIENT_HEADER is set, got 32",
+        ),
         ({"MAX_INSTANCES": "500"}, r"MAX_INSTANCES must be at most MAX_WAITING \(128\), got 500"),
     ],
 )

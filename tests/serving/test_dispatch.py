@@ -11,6 +11,7 @@ from serving.dispatch import Dispatcher
 from serving.errors import ClientGone, NotReady
 from serving.request import ValidRequest
 from serving.scheduler import Scheduler
+from serving.waiting import WaitingLine
 
 
 class Words:
@@ -58,8 +59,9 @@ def dispatcher(engine, broken):
         if checked.failures:
             raise checked.failures.pop()
 
+    line = WaitingLine(max_sequences=8, max_tokens=1000)
     dispatcher = Dispatcher(
-        Scheduler(max_waiting=8, max_batch_size=2, max_batch_tokens=100), check=check, on_broken=broken.append
+        Scheduler(line, max_batch_size=2, max_batch_tokens=100), check=check, on_broken=broken.append
     )
     dispatcher.start(engine)
     yield dispatcher

@@ -6,6 +6,7 @@ from serving.errors import NotReady, Overloaded
 from serving.request import ValidRequest
 from serving.scheduler import Scheduler
 from serving.sequence import Completion, Sequence
+from serving.waiting import WaitingLine
 
 
 class Words:
@@ -22,8 +23,9 @@ def sequence(id_, *, prompt=10, new=10, deadline=math.inf, events=None):
     return Sequence(id_, request, tokenizer=Words(), deadline=deadline, listener=listener)
 
 
-def scheduler(**limits):
-    return Scheduler(**{"max_waiting": 8, "max_batch_size": 4, "max_batch_tokens": 100} | limits)
+def scheduler(*, max_waiting=8, **limits):
+    line = WaitingLine(max_sequences=max_waiting, max_tokens=10_000)
+    return Scheduler(line, **{"max_batch_size": 4, "max_batch_tokens": 100} | limits)
 
 
 def ids(sequences):
@@ -77,7 +79,7 @@ def test_a_request_that_does_not_fit_the_line_waits_with_none_of_its_sequences()
 
 def test_retry_after_grows_with_the_line_and_stays_within_a_minute():
     line = scheduler(max_waiting=100)
-    line.record(num_sequences=2, seconds=4)
+    line.record(num_ended=2, seconds=4)
 
     assert line.retry_after_s() == 1
     line.add([sequence(i) for i in range(10)])
