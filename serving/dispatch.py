@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from serving.engine import Engine
+from serving.engine import BatchFailed, Engine
 from serving.errors import EngineFailed, NotReady, ServingError
 from serving.request import ValidRequest
 from serving.scheduler import Scheduler
@@ -40,6 +40,13 @@ class Dispatcher:
         # daemon: a step that hangs in a kernel must not keep a stopping process alive
         self._thread = threading.Thread(target=self._run, args=(engine,), name="engine", daemon=True)
         self._thread.start()
+
+    def require_room(self, num_sequences: int, num_tokens: int, *, client: str) -> None:
+        """Raises what `submit` would raise for that much, so that nobody prepares what is refused anyway."""
+        with self._changed:
+            if self._refusal is not None:
+                raise self._refusal
+            self.scheduler.require_room(num_sequences, num_tokens, client=client)
 
     def submit(
         self,
@@ -119,11 +126,13 @@ class Dispatcher:
             engine.step(running)
         # Whatever goes wrong in there, the clients of this batch are waiting for an answer.
         except Exception as error:
-            log.exception("a batch of %d failed", len(running))
-            kind = type(error).__name__
-            for sequence in running:
+            failed = error.sequences if isinstance(error, BatchFailed) else running
+            log.exception("%d of %d running sequences failed", len(failed), len(running))
+            kind = type(error.__cause__ or error).__name__
+            for sequence in failed:
                 sequence.end(EngineFailed(f"the engine failed on this batch ({kind}); the request may be sent again"))
-            return self._recover(engine)
+            # where others run on, their next step shows whether the engine is well
+            return any(not sequence.is_ended for sequence in running) or self._recover(engine)
         return True
 
     def _recover(self, engine: Engine) -> bool:

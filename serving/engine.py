@@ -1,5 +1,5 @@
-"""What the server asks of an engine. Two kinds are foreseen: whole batches on `transformers`, and our own T5
-with a slot per sequence; tests add a third. Knows no HTTP, no scheduler, no tensors.
+"""What the server asks of an engine. There are two: our own T5 with a slot per sequence, and whole batches on
+`transformers` for every other model; tests add a third. Knows no HTTP, no scheduler, no tensors.
 """
 
 from __future__ import annotations
@@ -9,6 +9,14 @@ from typing import Protocol
 from serving.sequence import Sequence
 
 
+class BatchFailed(Exception):
+    """A step went wrong for these sequences alone; its cause says how. The others go on at the next step."""
+
+    def __init__(self, sequences: list[Sequence]) -> None:
+        super().__init__(f"{len(sequences)} sequences failed")
+        self.sequences = sequences
+
+
 class Engine(Protocol):
     """Makes tokens. Called from one thread."""
 
@@ -16,5 +24,6 @@ class Engine(Protocol):
         """Advances every running sequence by one token or more, each through `Sequence.accept`.
 
         An engine that cannot take newcomers in mid-flight runs the batch until each of its sequences has ended.
-        An exception fails the whole batch; a sequence that alone went wrong is ended alone.
+        `BatchFailed` fails the sequences that it names, another exception all of `running`; a sequence that alone
+        went wrong is ended alone. Who is not in `running` any more is forgotten, with all that was kept for it.
         """

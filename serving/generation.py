@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -37,12 +38,26 @@ class Generator:
     def attach(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
 
-    async def submit(self, bodies: list[GenerateBody], *, client: str = "", is_streaming: bool = False) -> Generation:
-        """Accepts all bodies or raises: `NotReady`, `InvalidRequest`, `Overloaded`."""
+    async def submit(
+        self,
+        bodies: list[GenerateBody],
+        *,
+        client: str = "",
+        timeout_s: float | None = None,
+        is_streaming: bool = False,
+    ) -> Generation:
+        """Accepts all bodies or raises: `NotReady`, `InvalidRequest`, `Overloaded`.
+
+        timeout_s: the client's own, from now; the server's REQUEST_TIMEOUT_S holds as well.
+        """
+        deadline = time.monotonic() + min(self._timeout_s, timeout_s or math.inf)
         self._lifecycle.require_healthy()
         tokenizer = self._tokenizer
         if tokenizer is None:
             raise NotReady("the tokenizer is not loaded yet; try again in 5 s", retry_after_s=5)
+        # Before the prompts are read: their tokens take milliseconds each, and a full server must say so at once.
+        # Each prompt has one token at least, and may ask for one.
+        self._dispatcher.require_room(len(bodies), 2 * len(bodies), client=client)
         # off the event loop: long prompts take milliseconds each, and /health must answer meanwhile
         requests = await asyncio.to_thread(
             lambda: [validate(body, limits=self._limits, tokenizer=tokenizer, client=client) for body in bodies]
@@ -52,7 +67,7 @@ class Generator:
             dispatcher=self._dispatcher,
             tokenizer=tokenizer,
             metrics=self._metrics,
-            timeout_s=self._timeout_s,
+            deadline=deadline,
             is_streaming=is_streaming,
         )
 
@@ -67,22 +82,22 @@ class Generation:
         dispatcher: Dispatcher,
         tokenizer: Tokenizer,
         metrics: ServerMetrics,
-        timeout_s: float,
+        deadline: float,
         is_streaming: bool,
     ) -> None:
         self._dispatcher = dispatcher
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
-        self._deadline = time.monotonic() + timeout_s
+        self._deadline = deadline
         self._sequences: list[Sequence] = dispatcher.submit(
             requests,
             tokenizer=tokenizer,
-            deadline=self._deadline,
+            deadline=deadline,
             listener=self._listener,
             is_streaming=is_streaming,
         )
-        self._timer = self._loop.call_later(timeout_s, self._expire)
+        self._timer = self._loop.call_later(deadline - time.monotonic(), self._expire)
 
     async def completions(self) -> list[Completion]:
         """One completion per body, in their order; the first error ends all of them and is raised."""

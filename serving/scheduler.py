@@ -29,6 +29,10 @@ class Scheduler:
         """Lets all of them wait, or none. Raises `Overloaded`."""
         self.waiting.add(sequences, retry_after_s=self.retry_after_s())
 
+    def require_room(self, num_sequences: int, num_tokens: int, *, client: str) -> None:
+        """Raises `Overloaded` when that much more may not wait."""
+        self.waiting.require_room(num_sequences, num_tokens, client=client, retry_after_s=self.retry_after_s())
+
     def admit(self) -> list[Sequence]:
         """Moves waiting sequences into the batch, in the order of the line, and returns the newcomers."""
         free = self.max_batch_tokens - sum(s.request.num_tokens for s in self.running)

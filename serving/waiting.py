@@ -42,7 +42,10 @@ class WaitingLine:
 
     def add(self, sequences: list[Sequence], *, retry_after_s: int) -> None:
         """Lets all of them wait, or none: half a request is of no use to its client. Raises `Overloaded`."""
-        self._refuse_beyond_bounds(sequences, retry_after_s)
+        if sequences:
+            num_tokens = sum(sequence.request.num_tokens for sequence in sequences)
+            client = sequences[0].request.client
+            self.require_room(len(sequences), num_tokens, client=client, retry_after_s=retry_after_s)
         for sequence in sequences:
             client = sequence.request.client
             if client not in self._lines:
@@ -50,6 +53,38 @@ class WaitingLine:
                 self._given[client] = max(self._given.get(client, 0.0), self._level)
             self._lines[client].append(sequence)
             self.num_tokens += sequence.request.num_tokens
+
+    def require_room(self, num_sequences: int, num_tokens: int, *, client: str, retry_after_s: int) -> None:
+        """Raises `Overloaded` when that much more may not wait."""
+        again = f"; try again in {retry_after_s} s"
+        if len(self) + num_sequences > self.max_sequences:
+            raise Overloaded(
+                f"{len(self)} sequences are already waiting (MAX_WAITING is {self.max_sequences}) "
+                f"and this request adds {num_sequences}{again}",
+                retry_after_s=retry_after_s,
+            )
+        if self.num_tokens + num_tokens > self.max_tokens:
+            raise Overloaded(
+                f"{self.num_tokens} tokens are already waiting (MAX_WAITING_TOKENS is {self.max_tokens}) "
+                f"and this request adds {num_tokens}{again}",
+                retry_after_s=retry_after_s,
+            )
+        if client:
+            self._require_share(num_sequences, num_tokens, client=client, retry_after_s=retry_after_s)
+
+    def _require_share(self, num_sequences: int, num_tokens: int, *, client: str, retry_after_s: int) -> None:
+        mine = self._lines.get(client, ())
+        num_mine = len(mine) + num_sequences
+        mine_tokens = sum(sequence.request.num_tokens for sequence in mine) + num_tokens
+        share = self.max_client_share
+        if num_mine > share * self.max_sequences or mine_tokens > share * self.max_tokens:
+            raise Overloaded(
+                f"{len(mine)} sequences of this client are already waiting and this request adds {num_sequences}, "
+                f"{mine_tokens} tokens in all; one client may take {share:.0%} of the line, "
+                f"{int(share * self.max_sequences)} sequences and {int(share * self.max_tokens)} tokens; "
+                f"try again in {retry_after_s} s",
+                retry_after_s=retry_after_s,
+            )
 
     def first(self) -> Sequence | None:
         """The next to leave."""
@@ -94,33 +129,3 @@ class WaitingLine:
         self._given = {
             client: given for client, given in self._given.items() if client in self._lines or given > self._level
         }
-
-    def _refuse_beyond_bounds(self, sequences: list[Sequence], retry_after_s: int) -> None:
-        num_tokens = sum(sequence.request.num_tokens for sequence in sequences)
-        client = sequences[0].request.client if sequences else ""
-        again = f"; try again in {retry_after_s} s"
-        if len(self) + len(sequences) > self.max_sequences:
-            raise Overloaded(
-                f"{len(self)} sequences are already waiting (MAX_WAITING is {self.max_sequences}) "
-                f"and this request adds {len(sequences)}{again}",
-                retry_after_s=retry_after_s,
-            )
-        if self.num_tokens + num_tokens > self.max_tokens:
-            raise Overloaded(
-                f"{self.num_tokens} tokens are already waiting (MAX_WAITING_TOKENS is {self.max_tokens}) "
-                f"and this request adds {num_tokens}{again}",
-                retry_after_s=retry_after_s,
-            )
-        if not client:
-            return
-        mine = self._lines.get(client, ())
-        num_mine = len(mine) + len(sequences)
-        mine_tokens = num_tokens + sum(sequence.request.num_tokens for sequence in mine)
-        share = self.max_client_share
-        if num_mine > share * self.max_sequences or mine_tokens > share * self.max_tokens:
-            raise Overloaded(
-                f"{len(mine)} sequences of this client are already waiting and this request adds {len(sequences)}, "
-                f"{mine_tokens} tokens in all; one client may take {share:.0%} of the line, "
-                f"{int(share * self.max_sequences)} sequences and {int(share * self.max_tokens)} tokens{again}",
-                retry_after_s=retry_after_s,
-            )

@@ -23,6 +23,7 @@ from serving.lifecycle import Lifecycle
 from serving.request import GenerateBody, Parameters
 from serving.sequence import Completion, Delta
 from serving.wires.bodies import read_json, while_connected
+from serving.wires.deadline import HEADER, timeout_of
 from serving.wires.identity import client_of
 
 
@@ -96,7 +97,9 @@ class VertexWire:
                 f"instances: got {len(body.instances)}, at most {self._config.max_instances} are allowed in one request"
             )
         client = client_of(request, header=self._config.client_header)
-        generation = await self._generator.submit(body.bodies(), client=client, is_streaming=body.stream)
+        generation = await self._generator.submit(
+            body.bodies(), client=client, timeout_s=timeout_of(request), is_streaming=body.stream
+        )
         if body.stream:
             return _EventStream(request, generation)
         predictions: list[Any] = [c.text for c in await while_connected(request, generation.completions())]
@@ -148,11 +151,12 @@ def _event(event: Delta | Completion) -> dict[str, Any]:
 _FAILURES: dict[int | str, dict[str, Any]] = {
     400: {"description": "the body is not JSON"},
     413: {"description": "the body is too large"},
+    415: {"description": "the body is compressed"},
     422: {"description": "the body has to change; the message says what, the value got, the value allowed"},
     429: {"description": "the queue is full; Retry-After says when to come back"},
     500: {"description": "the engine failed on this batch"},
     503: {"description": "the weights still load, or the server is going away"},
-    504: {"description": "not finished within REQUEST_TIMEOUT_S"},
+    504: {"description": f"not finished within REQUEST_TIMEOUT_S, or what header {HEADER} asks for"},
 }
 
 

@@ -198,7 +198,7 @@ def test_the_api_page_describes_the_request_and_every_refusal(client):
     route = client.get("/openapi.json").json()["paths"]["/predict"]["post"]
     schema = route["requestBody"]["content"]["application/json"]["schema"]
 
-    assert set(route["responses"]) == {"200", "400", "413", "422", "429", "500", "503", "504"}
+    assert set(route["responses"]) == {"200", "400", "413", "415", "422", "429", "500", "503", "504"}
     assert schema["properties"]["parameters"]["properties"]["temperature"]["description"]
     assert "$ref" not in json.dumps(schema)
 
