@@ -20,6 +20,7 @@ from serving.scheduler import Scheduler
 from serving.server import Server
 from serving.validation import Limits
 from serving.waiting import WaitingLine
+from serving.watchdog import Watchdog
 
 
 def main() -> int:
@@ -59,6 +60,13 @@ def compose(config: ServerConfig) -> Server:
 
     loader = Loader(config, lifecycle=lifecycle, limits=limits, on_failure=on_failure)
     dispatcher = Dispatcher(scheduler, check=loader.check, on_broken=on_failure)
+
+    def on_stall() -> None:
+        why = f"the engine has made no token for {config.engine_stall_s:g} s (ENGINE_STALL_S)"
+        dispatcher.give_up(NotReady(f"{why}; this server is going away"))
+        on_failure(why)
+
+    watchdog = Watchdog(lambda: dispatcher.progress, stall_s=config.engine_stall_s, on_stall=on_stall)
     metrics = ServerMetrics(
         num_waiting=lambda: len(scheduler.waiting),
         num_running=lambda: len(scheduler.running),
@@ -69,6 +77,7 @@ def compose(config: ServerConfig) -> Server:
     )
 
     def on_stop() -> None:
+        watchdog.stop()
         lifecycle.draining()
         dispatcher.stop(NotReady("the server is going away; send the request to another", retry_after_s=5))
 
@@ -78,8 +87,10 @@ def compose(config: ServerConfig) -> Server:
         port=config.port,
         grace_s=config.shutdown_grace_s,
         on_stop=on_stop,
+        is_idle=lambda: metrics.num_open == 0,
         on_grace_over=lambda: dispatcher.abort(NotReady("the server is going away and the grace period is over")),
     )
+    watchdog.start()
     loader.start(dispatcher=dispatcher, generator=generator)
     return server
 

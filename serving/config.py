@@ -56,6 +56,12 @@ class ServerConfig(BaseSettings):
         description="number format of the weights; auto is float32 on a CPU and bfloat16 on a GPU. "
         "float16 keeps the `wo` projections in float32, without which T5 overflows",
     )
+    quantize: Literal["none", "int8"] = Field(
+        default="none",
+        validation_alias="QUANTIZE",
+        description="int8 keeps the weights of a T5 in a quarter of the memory and computes faster on a CPU; answers "
+        "change a little (docs/benchmarks.md says how much)",
+    )
     num_threads: int = Field(
         default=0, validation_alias="NUM_THREADS", ge=0, description="CPU threads of one step; 0 leaves it to PyTorch"
     )
@@ -122,6 +128,12 @@ class ServerConfig(BaseSettings):
         default=25.0,
         validation_alias="SHUTDOWN_GRACE_S",
         description="after SIGTERM, time for accepted requests to finish; SageMaker kills after 30 s",
+    )
+    engine_stall_s: PositiveFloat = Field(
+        default=60.0,
+        validation_alias="ENGINE_STALL_S",
+        description="an engine with work that makes no token for so long has failed: its requests end, and the "
+        "process too, with status 1",
     )
     legacy_nesting: bool = Field(
         default=False,

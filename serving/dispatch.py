@@ -34,6 +34,7 @@ class Dispatcher:
         self._changed = threading.Condition()
         self._refusal: ServingError | None = None
         self._ids = itertools.count(1)
+        self._num_steps = 0
         self._thread: threading.Thread | None = None
 
     def start(self, engine: Engine) -> None:
@@ -102,7 +103,35 @@ class Dispatcher:
             sequences = [*self.scheduler.waiting, *self.scheduler.running]
         self.cancel(sequences, error)
 
+    def give_up(self, error: ServingError) -> None:
+        """Ends everything accepted, now, without the engine's thread: for when that thread is gone or stuck."""
+        self.stop(error)
+        with self._changed:
+            sequences = [*self.scheduler.waiting, *self.scheduler.running]
+            self.scheduler.withdraw(sequences)
+        for sequence in sequences:
+            sequence.end(error)
+
+    @property
+    def progress(self) -> int | None:
+        """A number that grows with every step and token; None while there is nothing to do."""
+        if self._thread is None or not self.scheduler.has_work:
+            return None
+        return self._num_steps + sum(len(sequence.output_ids) for sequence in list(self.scheduler.running))
+
     def _run(self, engine: Engine) -> None:
+        is_over = False
+        try:
+            self._loop(engine)
+            is_over = True
+        finally:
+            # SystemExit out of a library, or a fault in here: the thread ends, and nobody else would end its requests
+            if not is_over:
+                log.error("the engine's thread has died", exc_info=True)
+                self.give_up(NotReady("the engine has died; this server is going away"))
+                self._on_broken("the engine's thread has died")
+
+    def _loop(self, engine: Engine) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self.scheduler.has_work or self._refusal is not None)
@@ -116,6 +145,7 @@ class Dispatcher:
                 running = list(self.scheduler.running)
             if running and not self._step(engine, running):
                 return
+            self._num_steps += 1
             with self._changed:
                 num_ended = len(self.scheduler.retire())
                 self.scheduler.record(num_ended=num_ended, seconds=time.monotonic() - now)

@@ -84,11 +84,11 @@ class ServerMetrics:
         self.prompt_tokens = Counter("serving_prompt_tokens_total", "Tokens read, of answered sequences")
         self.generated_tokens = Counter("serving_generated_tokens_total", "Tokens generated, of answered sequences")
         self.request_seconds = Histogram("serving_request_seconds", "From headers to the last byte, any outcome")
-        self._num_open = 0
+        self.num_open = 0
         self._metrics: list[Counter | Gauge | Histogram] = [
             self.received,
             self.finished,
-            Gauge("serving_requests_running", "Prediction requests not ended yet", lambda: self._num_open),
+            Gauge("serving_requests_running", "Prediction requests not ended yet", lambda: self.num_open),
             Gauge("serving_sequences_waiting", "Sequences in the queue", num_waiting),
             Gauge("serving_sequences_running", "Sequences in the batch", num_running),
             Gauge("serving_ready", "1 when /health says 200", lambda: float(is_ready())),
@@ -100,10 +100,10 @@ class ServerMetrics:
     def begin(self) -> None:
         """A request arrived. Called, like `end`, on the event loop's thread alone."""
         self.received.add()
-        self._num_open += 1
+        self.num_open += 1
 
     def end(self, *, outcome: str, seconds: float) -> None:
-        self._num_open -= 1
+        self.num_open -= 1
         self.finished.add(outcome=outcome)
         self.request_seconds.observe(seconds)
 

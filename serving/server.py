@@ -1,7 +1,9 @@
 """The life of the listening process: open the port, stop on a signal, drain, say how it ended.
 
 Knows uvicorn and signals; no model. uvicorn's own signal handling ends the process by re-raising the signal;
-here SIGTERM is an ordinary end, with status 0.
+here SIGTERM is an ordinary end, with status 0. And uvicorn closes its port before it drains; here the port stays
+open until the last accepted request has its answer, so that the health check can say 503 and a late client is told
+to go elsewhere, in words.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import logging
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import uvicorn
@@ -20,15 +23,17 @@ from fastapi import FastAPI
 log = logging.getLogger(__name__)
 
 # After the grace period the remaining requests get their 503; this is the time to write it.
-LAST_WORDS_S = 3.0
+# Twice this and a grace period of 25 s still fit the 30 s after which SageMaker kills.
+LAST_WORDS_S = 2
+IDLE_POLL_S = 0.02
 KEEP_ALIVE_S = 65  # longer than load balancers keep an idle connection, so that it is never us who close first
 
 
 class Server:
     """One run of the HTTP server.
 
-    on_stop: called once, at the first signal. on_grace_over: called when accepted requests have had their time,
-    or at a second signal.
+    on_stop: called once, at the first signal. is_idle: whether every accepted request has its answer.
+    on_grace_over: called when they have had their time, or at a second signal.
     """
 
     def __init__(
@@ -39,12 +44,15 @@ class Server:
         port: int,
         grace_s: float,
         on_stop: Callable[[], None],
+        is_idle: Callable[[], bool],
         on_grace_over: Callable[[], None],
     ) -> None:
         self._grace_s = grace_s
         self._on_stop = on_stop
+        self._is_idle = is_idle
         self._on_grace_over = on_grace_over
         self._failure: str | None = None
+        self._draining: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
@@ -55,7 +63,7 @@ class Server:
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=round(grace_s + LAST_WORDS_S),
+                timeout_graceful_shutdown=LAST_WORDS_S,
             )
         )
 
@@ -98,7 +106,7 @@ class Server:
 
     def _on_signal(self, number: int) -> None:
         name = signal.Signals(number).name
-        if self._uvicorn.should_exit:
+        if self._draining is not None:
             log.warning("%s again: accepted requests end now", name)
             self._on_grace_over()
             return
@@ -106,11 +114,23 @@ class Server:
         self._stop()
 
     def _stop(self) -> None:
-        if self._uvicorn.should_exit or self._loop is None:
-            return
-        self._on_stop()
-        self._loop.call_later(self._grace_s, self._on_grace_over)
+        if self._draining is None and self._loop is not None:
+            self._on_stop()
+            self._draining = self._loop.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        """Lets accepted requests finish, then closes the port."""
+        # a server that has failed has nobody to wait for: what it accepted has ended with an error
+        await self._idle_within(self._grace_s if self._failure is None else 0)
+        if not self._is_idle():
+            self._on_grace_over()
+            await self._idle_within(LAST_WORDS_S)
         self._uvicorn.should_exit = True
+
+    async def _idle_within(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self._is_idle() and time.monotonic() < end:
+            await asyncio.sleep(IDLE_POLL_S)
 
 
 class _Uvicorn(uvicorn.Server):

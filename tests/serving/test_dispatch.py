@@ -147,3 +147,38 @@ def test_a_stopped_dispatcher_refuses_newcomers_and_finishes_what_it_accepted(di
     engine.open()
 
     assert [events.get(timeout=5)[1].text for _ in range(3)] == ["1 2"] * 3
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_engine_thread_that_dies_ends_all_requests_and_is_reported(dispatcher, engine, broken):
+    engine.failures = [SystemExit("a library thinks that it is in charge")]
+    _, events = submit(dispatcher, new=(2, 2, 2))
+    engine.open()
+
+    assert [events.get(timeout=5)[1].reason for _ in range(3)] == ["not_ready"] * 3
+    wait_until(lambda: broken)
+    assert broken == ["the engine's thread has died"]
+    with pytest.raises(NotReady, match="the engine has died"):
+        submit(dispatcher)
+
+
+def test_a_stuck_engine_is_given_up_and_its_requests_end_without_it(dispatcher, engine):
+    _, events = submit(dispatcher, new=(2, 2, 2))  # nobody opens the gate
+    wait_until(lambda: len(dispatcher.scheduler.running) == 2)
+    before = dispatcher.progress
+
+    dispatcher.give_up(NotReady("stuck"))
+    errors = [events.get(timeout=5)[1].reason for _ in range(3)]
+    engine.open()
+
+    assert errors == ["not_ready"] * 3
+    assert before is not None
+    wait_until(lambda: dispatcher.progress is None)
+    assert events.empty()
+
+
+def wait_until(is_true):
+    end = time.monotonic() + 5
+    while not is_true():
+        assert time.monotonic() < end
+        time.sleep(0.005)

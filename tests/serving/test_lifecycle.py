@@ -10,6 +10,7 @@ import time
 import httpx
 import pytest
 
+from serving.lifecycle import Lifecycle
 from tests.serving.conftest import ServerProcess
 
 LONG = {"instances": ["Anna asks Ben"], "parameters": {"max_new_tokens": 1200}}
@@ -58,6 +59,10 @@ def test_port_opens_before_the_weights_load_and_health_tells_the_phases(start_se
     assert (early.status_code, early.headers["retry-after"]) == (503, "5")
     assert early.json()["error"]["message"].startswith("the server is loading: ")
     assert len({body["phase"] for body in bodies}) >= 2
+    phases = bodies[-1]["phases"]
+    assert [phase["phase"] for phase in phases][:2] == ["starting", "importing PyTorch"]
+    assert phases[-1]["phase"] == bodies[-1]["phase"]
+    assert sum(phase["seconds"] for phase in phases) == pytest.approx(bodies[-1]["elapsed_s"], abs=0.3)
     assert sorted(body["elapsed_s"] for body in bodies) == [body["elapsed_s"] for body in bodies]
     assert (reply.status_code, reply.json()) == (200, {"status": "healthy"})
     assert "warming up" in server.log
@@ -65,17 +70,21 @@ def test_port_opens_before_the_weights_load_and_health_tells_the_phases(start_se
 
 def test_sigterm_finishes_what_runs_refuses_what_comes_and_exits_with_zero(start_server):
     server = start_server(**SLOW).wait_healthy()
-    answer = later(lambda: httpx.post(server.url + "/predict", json=LONG, timeout=60))
-    wait_until(lambda: running(server.url) == 1)
+    url = server.url
+    answer = later(lambda: httpx.post(url + "/predict", json=LONG, timeout=60))
+    wait_until(lambda: running(url) == 1)
 
     server.process.send_signal(signal.SIGTERM)
-    wait_until(lambda: "no new requests" in server.log)
-    time.sleep(0.3)
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(server.url + "/health")
+    wait_until(lambda: httpx.get(url + "/health").status_code == 503, timeout_s=1)
+    health = httpx.get(url + "/health").json()
+    late = httpx.post(url + "/predict", json=LONG)
 
+    assert health["status"] == "draining"
+    assert (late.status_code, late.headers["retry-after"]) == (503, "5")
     assert answer().status_code == 200
     assert server.end() == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url + "/health")
 
 
 def test_after_the_grace_period_accepted_requests_get_their_503_and_the_exit_is_still_zero(start_server):
@@ -134,6 +143,32 @@ def test_a_model_that_does_not_give_its_golden_answers_never_becomes_healthy(tin
         assert "golden.json expects 'not this' and the engine gives" in server.log
     finally:
         server.close()
+
+
+def test_loading_counts_bytes_and_seconds_by_phase():
+    life = Lifecycle()
+    life.enter("reading weights", total_bytes=100)
+    life.advance(30)
+    life.advance(40)
+
+    body = life.snapshot()
+
+    assert (body["status"], body["phase"]) == ("loading", "reading weights")
+    assert [phase["phase"] for phase in body["phases"]] == ["starting", "reading weights"]
+    assert body["phases"][1].items() >= {"bytes": 70, "total_bytes": 100}.items()
+    life.healthy()
+    assert life.snapshot() == {"status": "healthy"}
+
+
+def test_a_server_that_drains_does_not_become_healthy_and_one_that_failed_stays_so():
+    life = Lifecycle()
+    life.draining()
+    life.healthy()
+    assert life.snapshot()["status"] == "draining"
+    life.failed("no more memory")
+    life.draining()
+
+    assert (life.snapshot()["status"], life.snapshot()["phase"]) == ("failed", "no more memory")
 
 
 def test_the_log_holds_no_prompt_text(start_server):
