@@ -22,12 +22,16 @@ def _optional(name: str, type_: Any, description: str) -> Attribute:
 
 def _probe(name: str, description: str) -> Block:
     http_get = Body(
+        description="A GET of the container; 200 is success.",
         attributes=[
             _optional("path", STRING, "Path of the request, beginning with `/`."),
             _optional("port", NUMBER, "Port of the container; default the first of `ports`."),
-        ]
+        ],
     )
-    command = Body(attributes=[_optional("command", list_of(STRING), "Command run inside the container.")])
+    command = Body(
+        description="A command in the container; an exit status of 0 is success.",
+        attributes=[_optional("command", list_of(STRING), "The command and its arguments.")],
+    )
     return Block(
         name=name,
         max_items=1,

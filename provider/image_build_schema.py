@@ -8,7 +8,10 @@ DEFAULT_TIMEOUT = "2h"
 
 SCHEMA = Schema(
     body=Body(
-        description="A container image in Artifact Registry, built by a Cloud Build trigger once per content.",
+        description="A container image in Artifact Registry, built by a Cloud Build trigger once per content.\n\n"
+        "The image's tag is the start of `content_hash`. An image with that tag is adopted, a build of it that runs is "
+        "joined, else one is started; so an unchanged source never builds twice, whoever applies. Use `image_uri` (by "
+        "digest) where the image is needed. After an interrupt the status is `building`, and the next apply goes on.",
         attributes=[
             Attribute(
                 name="image",
@@ -76,7 +79,12 @@ SCHEMA = Schema(
             Attribute(
                 name="build_id", type=STRING, computed=True, description="The build that made it; null when adopted."
             ),
-            Attribute(name="log_url", type=STRING, computed=True, description="Where the build's log is read."),
+            Attribute(
+                name="log_url",
+                type=STRING,
+                computed=True,
+                description="Where the build's log is read; null when adopted.",
+            ),
             Attribute(
                 name="status",
                 type=STRING,

@@ -11,7 +11,10 @@ from tfplugin.values import State
 
 SCHEMA = Schema(
     body=Body(
-        description="A model in the Vertex AI registry. A change of its container or artifact uploads a new version.",
+        description="A model in the Vertex AI registry, and the versions of it that are uploaded from here.\n\n"
+        "A change of `container_spec` or `artifact_uri` uploads a new version in place; names, labels and aliases are "
+        "patched. Destroying deletes the versions made here, and the model with the last one. An upload that was cut "
+        "short is kept without `version_id`, and the next apply takes its result.",
         attributes=[
             Attribute(
                 name="model_id",
@@ -23,7 +26,12 @@ SCHEMA = Schema(
             ),
             Attribute(name="display_name", type=STRING, required=True, description="Shown name, 1 to 128 characters."),
             Attribute(name="description", type=STRING, optional=True, description="Description of the model."),
-            Attribute(name="labels", type=map_of(STRING), optional=True, description="Labels of the model."),
+            Attribute(
+                name="labels",
+                type=map_of(STRING),
+                optional=True,
+                description="Labels of the model; keys and values of at most 63 of `a-z0-9_-`.",
+            ),
             Attribute(
                 name="version_aliases",
                 type=list_of(STRING),
@@ -67,8 +75,18 @@ SCHEMA = Schema(
                 computed=True,
                 description="Every version this resource uploaded; they go with it.",
             ),
-            Attribute(name="create_time", type=STRING, computed=True, description="When the version was made."),
-            Attribute(name="operation", type=STRING, computed=True, description="The upload's operation."),
+            Attribute(
+                name="create_time",
+                type=STRING,
+                computed=True,
+                description="When the newest version was made, in RFC 3339.",
+            ),
+            Attribute(
+                name="operation",
+                type=STRING,
+                computed=True,
+                description="The operation of the newest upload; null when a version was adopted.",
+            ),
         ],
         blocks=[container_spec.BLOCK, timeouts(create="30m", update="30m", delete="15m")],
     )

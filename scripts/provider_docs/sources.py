@@ -1,0 +1,52 @@
+"""A package's source as syntax trees: its modules, what each imports, which are reached from one.
+
+Runs nothing; knows nothing of what the code means.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file: its functions by name (methods too), and the package's own modules that it imports."""
+
+    name: str
+    tree: ast.Module
+    imports: frozenset[str]
+    functions: Mapping[str, ast.FunctionDef]
+
+
+def modules(root: Path, package: str) -> dict[str, Module]:
+    """Every module of a package, by dotted name. root: the folder that holds the package."""
+    paths = {f"{package}.{path.stem}": path for path in sorted((root / package).glob("*.py"))}
+    return {name: _module(name, path, set(paths)) for name, path in paths.items()}
+
+
+def _module(name: str, path: Path, known: set[str]) -> Module:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    return Module(name, tree, frozenset(_imports(tree) & known), functions)
+
+
+def _imports(tree: ast.Module) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def reached(start: str, known: Mapping[str, Module]) -> set[str]:
+    """The modules that a module imports, itself included, however far away."""
+    found, left = set(), [start]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += known[name].imports
+    return found
