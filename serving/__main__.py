@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable
 
 from pydantic import ValidationError
 
@@ -15,9 +16,11 @@ from serving.errors import NotReady
 from serving.generation import Generator
 from serving.lifecycle import Lifecycle
 from serving.loading import Loader
-from serving.metrics import ServerMetrics
+from serving.logs import configure
+from serving.metrics import Readings, ServerMetrics
 from serving.scheduler import Scheduler
 from serving.server import Server
+from serving.tracing import Tracing, TracingUnavailable
 from serving.validation import Limits
 from serving.waiting import WaitingLine
 from serving.watchdog import Watchdog
@@ -32,46 +35,32 @@ def main() -> int:
     except ValidationError as error:
         print("\n".join(explain(error)), file=sys.stderr)
         return 2
-    logging.basicConfig(
-        level=config.log_level.upper(), stream=sys.stdout, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # serving.server tells its own life
-    return compose(config).run()
+    configure(config.log_level, config.log_format)
+    try:
+        tracing = Tracing(config.otlp_endpoint, model=config.name) if config.otlp_endpoint else None
+    except TracingUnavailable as error:
+        print(error, file=sys.stderr)
+        return 2
+    status = compose(config, tracing=tracing).run()
+    if tracing is not None:
+        tracing.close()
+    return status
 
 
-def compose(config: ServerConfig) -> Server:
+def compose(config: ServerConfig, *, tracing: Tracing | None = None) -> Server:
     """The whole server, loading already on its way."""
     lifecycle = Lifecycle()
     limits = _limits(config)
-    waiting = WaitingLine(
-        max_sequences=config.max_waiting,
-        max_tokens=config.max_waiting_tokens,
-        max_client_share=config.max_client_share,
-    )
-    scheduler = Scheduler(
-        waiting,
-        max_batch_size=config.max_batch_size,
-        max_batch_tokens=config.max_batch_tokens,
-    )
+    scheduler = _scheduler(config)
+    metrics = ServerMetrics(_readings(scheduler, lifecycle))
 
     def on_failure(why: str) -> None:
         lifecycle.failed(why)
         server.fail(why)
 
     loader = Loader(config, lifecycle=lifecycle, limits=limits, on_failure=on_failure)
-    dispatcher = Dispatcher(scheduler, check=loader.check, on_broken=on_failure)
-
-    def on_stall() -> None:
-        why = f"the engine has made no token for {config.engine_stall_s:g} s (ENGINE_STALL_S)"
-        dispatcher.give_up(NotReady(f"{why}; this server is going away"))
-        on_failure(why)
-
-    watchdog = Watchdog(lambda: dispatcher.progress, stall_s=config.engine_stall_s, on_stall=on_stall)
-    metrics = ServerMetrics(
-        num_waiting=lambda: len(scheduler.waiting),
-        num_running=lambda: len(scheduler.running),
-        is_ready=lambda: lifecycle.is_healthy,
-    )
+    dispatcher = Dispatcher(scheduler, check=loader.check, on_broken=on_failure, on_step=metrics.step)
+    watchdog = _watchdog(config, dispatcher, on_failure)
     generator = Generator(
         dispatcher=dispatcher, lifecycle=lifecycle, limits=limits, metrics=metrics, timeout_s=config.request_timeout_s
     )
@@ -82,7 +71,7 @@ def compose(config: ServerConfig) -> Server:
         dispatcher.stop(NotReady("the server is going away; send the request to another", retry_after_s=5))
 
     server = Server(
-        create_app(config, generator=generator, lifecycle=lifecycle, metrics=metrics),
+        create_app(config, generator=generator, lifecycle=lifecycle, metrics=metrics, tracing=tracing),
         host=config.host,
         port=config.port,
         grace_s=config.shutdown_grace_s,
@@ -93,6 +82,34 @@ def compose(config: ServerConfig) -> Server:
     watchdog.start()
     loader.start(dispatcher=dispatcher, generator=generator)
     return server
+
+
+def _scheduler(config: ServerConfig) -> Scheduler:
+    waiting = WaitingLine(
+        max_sequences=config.max_waiting,
+        max_tokens=config.max_waiting_tokens,
+        max_client_share=config.max_client_share,
+    )
+    return Scheduler(waiting, max_batch_size=config.max_batch_size, max_batch_tokens=config.max_batch_tokens)
+
+
+def _readings(scheduler: Scheduler, lifecycle: Lifecycle) -> Readings:
+    return Readings(
+        num_waiting=lambda: len(scheduler.waiting),
+        num_tokens_waiting=lambda: scheduler.waiting.num_tokens,
+        num_running=lambda: len(scheduler.running),
+        num_slots=lambda: scheduler.max_batch_size,
+        is_ready=lambda: lifecycle.is_healthy,
+    )
+
+
+def _watchdog(config: ServerConfig, dispatcher: Dispatcher, on_failure: Callable[[str], None]) -> Watchdog:
+    def on_stall() -> None:
+        why = f"the engine has made no token for {config.engine_stall_s:g} s (ENGINE_STALL_S)"
+        dispatcher.give_up(NotReady(f"{why}; this server is going away"))
+        on_failure(why)
+
+    return Watchdog(lambda: dispatcher.progress, stall_s=config.engine_stall_s, on_stall=on_stall)
 
 
 def _limits(config: ServerConfig) -> Limits:

@@ -144,6 +144,18 @@ class ServerConfig(BaseSettings):
         default="info", validation_alias="LOG_LEVEL", description="least severe log line that is written"
     )
 
+    log_format: Literal["json", "text"] = Field(
+        default="json",
+        validation_alias="LOG_FORMAT",
+        description="json: one object per line, with request_id and trace_id; text: for reading on a terminal",
+    )
+    otlp_endpoint: str = Field(
+        default="",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="OpenTelemetry collector for traces, by HTTP, such as http://127.0.0.1:4318; empty sends none. The "
+        "SDK's other OTEL_… variables hold as well",
+    )
+
     @property
     def name(self) -> str:
         return self.model_name or self.model_dir.name

@@ -23,14 +23,21 @@ class Dispatcher:
 
     check: one small generation that raises when the engine is unwell; run after a failed batch.
     on_broken: called once, from the engine's thread, when that check fails.
+    on_step: hears after each step how many sequences took part, and its seconds.
     """
 
     def __init__(
-        self, scheduler: Scheduler, *, check: Callable[[Engine], None], on_broken: Callable[[str], None]
+        self,
+        scheduler: Scheduler,
+        *,
+        check: Callable[[Engine], None],
+        on_broken: Callable[[str], None],
+        on_step: Callable[[int, float], None] = lambda num_sequences, seconds: None,
     ) -> None:
         self.scheduler = scheduler
         self._check = check
         self._on_broken = on_broken
+        self._on_step = on_step
         self._changed = threading.Condition()
         self._refusal: ServingError | None = None
         self._ids = itertools.count(1)
@@ -146,9 +153,11 @@ class Dispatcher:
             if running and not self._step(engine, running):
                 return
             self._num_steps += 1
+            seconds = time.monotonic() - now
+            self._on_step(len(running), seconds)
             with self._changed:
                 num_ended = len(self.scheduler.retire())
-                self.scheduler.record(num_ended=num_ended, seconds=time.monotonic() - now)
+                self.scheduler.record(num_ended=num_ended, seconds=seconds)
 
     def _step(self, engine: Engine, running: list[Sequence]) -> bool:
         """Returns whether the engine can go on."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from serving.context import Work, current
 from serving.dispatch import Dispatcher
 from serving.errors import ClientGone, DeadlineExceeded, NotReady, ServingError
 from serving.lifecycle import Lifecycle
@@ -90,6 +91,8 @@ class Generation:
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
         self._deadline = deadline
+        self._context = current.get()
+        self._is_reported = False
         self._sequences: list[Sequence] = dispatcher.submit(
             requests,
             tokenizer=tokenizer,
@@ -118,18 +121,28 @@ class Generation:
                     raise event
                 if isinstance(event, Completion):
                     num_left -= 1
-                    self._metrics.prompt_tokens.add(len(self._sequences[index].request.prompt_ids))
-                    self._metrics.generated_tokens.add(event.num_tokens)
                 yield index, event
         finally:
-            self._timer.cancel()
             if num_left:
                 self.cancel(ClientGone("nobody waits for the rest of this request"))
+            self._report()
 
     def cancel(self, error: ServingError) -> None:
         """Ends what has not ended. Safe to call again, and after the end."""
-        self._timer.cancel()
         self._dispatcher.cancel(self._sequences, error)
+        self._report()
+
+    def _report(self) -> None:
+        """Tells metrics and the request's context, once, what its sequences took."""
+        self._timer.cancel()
+        if self._is_reported:
+            return
+        self._is_reported = True
+        for sequence in self._sequences:
+            num_prompt_tokens = len(sequence.request.prompt_ids)
+            self._metrics.sequence(sequence.timeline, num_prompt_tokens=num_prompt_tokens)
+            if self._context is not None:
+                self._context.works.append(Work(sequence.timeline, num_prompt_tokens))
 
     def _expire(self) -> None:
         self._dispatcher.cancel(self._sequences, late(max(len(s.output_ids) for s in self._sequences)))

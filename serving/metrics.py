@@ -1,129 +1,111 @@
-"""Counts what happens and writes it in Prometheus' text format 0.0.4. Knows nothing of what it counts.
-
-Own code instead of a client library: the image needs a counter, a gauge and a histogram, and no global registry.
-"""
+"""The numbers of this server: what is counted, under which name and unit. Knows no HTTP, no engine."""
 
 from __future__ import annotations
 
-import math
-import threading
-from bisect import bisect_left
 from collections.abc import Callable
+from dataclasses import dataclass
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+from serving.errors import ServingError
+from serving.process_metrics import process_metrics
+from serving.prometheus import Counter, Gauge, Histogram, Metric, page
+from serving.timeline import Timeline
 
-Labels = tuple[tuple[str, str], ...]
+LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+STEPS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
-
-class Counter:
-    """Only grows. One value per set of labels."""
-
-    kind = "counter"
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name, self.text = name, text
-        self._lock = threading.Lock()
-        self._values: dict[Labels, float] = {}
-
-    def add(self, amount: float = 1, **labels: str) -> None:
-        key = tuple(sorted(labels.items()))
-        with self._lock:
-            self._values[key] = self._values.get(key, 0) + amount
-
-    def lines(self) -> list[str]:
-        with self._lock:
-            values = dict(self._values) or {(): 0.0}
-        return [_line(self.name, labels, value) for labels, value in sorted(values.items())]
+# Ends that are no `ServingError`: the server went away under the request, or our own code is at fault.
+ABORTED = "aborted"
+INTERNAL = ServingError.reason
 
 
-class Gauge:
-    """Asked for when the page is written."""
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What is asked for when the page is written."""
 
-    kind = "gauge"
-
-    def __init__(self, name: str, text: str, read: Callable[[], float]) -> None:
-        self.name, self.text, self._read = name, text, read
-
-    def lines(self) -> list[str]:
-        return [_line(self.name, (), self._read())]
-
-
-class Histogram:
-    """Seconds, in fixed buckets."""
-
-    kind = "histogram"
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name, self.text = name, text
-        self._lock = threading.Lock()
-        self._counts = [0] * (len(SECONDS) + 1)
-        self._sum = 0.0
-
-    def observe(self, seconds: float) -> None:
-        with self._lock:
-            self._counts[bisect_left(SECONDS, seconds)] += 1
-            self._sum += seconds
-
-    def lines(self) -> list[str]:
-        with self._lock:
-            counts, total = list(self._counts), self._sum
-        lines, running = [], 0
-        for bound, count in zip((*SECONDS, math.inf), counts, strict=True):
-            running += count
-            lines.append(_line(f"{self.name}_bucket", (("le", _number(bound)),), running))
-        return [*lines, _line(f"{self.name}_sum", (), total), _line(f"{self.name}_count", (), running)]
+    num_waiting: Callable[[], int]
+    num_tokens_waiting: Callable[[], int]
+    num_running: Callable[[], int]
+    num_slots: Callable[[], int]
+    is_ready: Callable[[], bool]
 
 
 class ServerMetrics:
-    """The numbers of this server. received = finished (by outcome) + running, at any moment."""
+    """received = succeeded + failed (by reason) + running, exactly, on every page.
 
-    def __init__(self, *, num_waiting: Callable[[], int], num_running: Callable[[], int], is_ready: Callable[[], bool]):
-        self.received = Counter("serving_requests_received_total", "Prediction requests whose headers arrived")
-        self.finished = Counter("serving_requests_finished_total", "Prediction requests that ended, by outcome")
-        self.prompt_tokens = Counter("serving_prompt_tokens_total", "Tokens read, of answered sequences")
-        self.generated_tokens = Counter("serving_generated_tokens_total", "Tokens generated, of answered sequences")
-        self.request_seconds = Histogram("serving_request_seconds", "From headers to the last byte, any outcome")
+    `begin`, `end` and `page` are called on the event loop's thread alone, which is what makes it exact.
+    """
+
+    def __init__(self, readings: Readings) -> None:
         self.num_open = 0
-        self._metrics: list[Counter | Gauge | Histogram] = [
-            self.received,
-            self.finished,
-            Gauge("serving_requests_running", "Prediction requests not ended yet", lambda: self.num_open),
-            Gauge("serving_sequences_waiting", "Sequences in the queue", num_waiting),
-            Gauge("serving_sequences_running", "Sequences in the batch", num_running),
-            Gauge("serving_ready", "1 when /health says 200", lambda: float(is_ready())),
-            self.prompt_tokens,
-            self.generated_tokens,
-            self.request_seconds,
-        ]
+        reasons = [INTERNAL, ABORTED, *sorted(error.reason for error in ServingError.__subclasses__())]
+        self.received = Counter("serving_requests_received_total", "Prediction requests whose headers arrived")
+        self.succeeded = Counter("serving_requests_succeeded_total", "Prediction requests that were answered in full")
+        self.failed = Counter(
+            "serving_requests_failed_total",
+            "Prediction requests that were not, by reason; overloaded: rejected by the full queue, client_gone: "
+            "cancelled by its client",
+            known=[{"reason": reason} for reason in reasons],
+        )
+        self.prompt_tokens = Counter("serving_prompt_tokens_total", "Tokens read, of sequences that left the queue")
+        self.generated_tokens = Counter("serving_generated_tokens_total", "Tokens generated, answered or not")
+        self.request_seconds = Histogram(
+            "serving_request_duration_seconds", "From the headers to the last byte, however it ends", bounds=LATENCIES
+        )
+        self.queue_seconds = Histogram(
+            "serving_queue_duration_seconds", "Of sequences that left the queue for the batch", bounds=LATENCIES
+        )
+        self.first_token_seconds = Histogram(
+            "serving_time_to_first_token_seconds", "From the queue's beginning to the first token", bounds=LATENCIES
+        )
+        self.inter_token_seconds = Histogram(
+            "serving_inter_token_latency_seconds", "From each token of a sequence to its next", bounds=STEPS
+        )
+        self.step_seconds = Histogram("serving_step_duration_seconds", "Of one step of the engine", bounds=STEPS)
+        self.batch_size = Histogram("serving_batch_size", "Sequences that took part in a step", bounds=SIZES)
+        self._gauges = self._make_gauges(readings)
 
     def begin(self) -> None:
-        """A request arrived. Called, like `end`, on the event loop's thread alone."""
+        """A request arrived."""
         self.received.add()
         self.num_open += 1
 
-    def end(self, *, outcome: str, seconds: float) -> None:
+    def end(self, *, failure: str | None, seconds: float) -> None:
+        """It has its answer; `failure` says why not."""
         self.num_open -= 1
-        self.finished.add(outcome=outcome)
+        if failure is None:
+            self.succeeded.add()
+        else:
+            self.failed.add(reason=failure)
         self.request_seconds.observe(seconds)
 
+    def step(self, num_sequences: int, seconds: float) -> None:
+        """The engine took a step. Safe from any thread."""
+        self.batch_size.observe(num_sequences)
+        self.step_seconds.observe(seconds)
+
+    def sequence(self, timeline: Timeline, *, num_prompt_tokens: int) -> None:
+        """A sequence has ended, answered or not."""
+        if timeline.queue_s is None:
+            return
+        self.queue_seconds.observe(timeline.queue_s)
+        self.prompt_tokens.add(num_prompt_tokens)
+        if timeline.first_token_s is not None:
+            self.first_token_seconds.observe(timeline.first_token_s)
+            self.inter_token_seconds.observe(*timeline.gaps_s)
+            self.generated_tokens.add(len(timeline.tokens))
+
     def page(self) -> str:
-        lines = []
-        for metric in self._metrics:
-            lines += [f"# HELP {metric.name} {metric.text}", f"# TYPE {metric.name} {metric.kind}", *metric.lines()]
-        return "\n".join(lines) + "\n"
+        counted: list[Metric] = [value for value in vars(self).values() if isinstance(value, Counter | Histogram)]
+        return page([*counted, *self._gauges])
 
-
-def _line(name: str, labels: Labels, value: float) -> str:
-    inner = ",".join(f'{key}="{_escape(text)}"' for key, text in labels)
-    return f"{name}{{{inner}}} {_number(value)}" if inner else f"{name} {_number(value)}"
-
-
-def _number(value: float) -> str:
-    if value == math.inf:
-        return "+Inf"
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
-
-
-def _escape(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    def _make_gauges(self, readings: Readings) -> list[Metric]:
+        return [
+            Gauge("serving_requests_running", "Prediction requests not ended yet", lambda: self.num_open),
+            Gauge("serving_sequences_waiting", "Sequences in the queue", readings.num_waiting),
+            Gauge("serving_tokens_waiting", "Tokens that the queue may come to hold", readings.num_tokens_waiting),
+            Gauge("serving_sequences_running", "Slots used: sequences in the batch", readings.num_running),
+            Gauge("serving_slots", "Sequences that can run at once", readings.num_slots),
+            Gauge("serving_ready", "1 when /health says 200", lambda: float(readings.is_ready())),
+            *process_metrics(),
+        ]

@@ -124,7 +124,7 @@ class _EventStream(StreamingResponse):
             # here, not in _lines: the client may leave before the first line is asked for
             if not self._is_told:
                 gone = ClientGone("the client closed the connection before the stream had ended")
-                self._state.outcome = gone.reason
+                self._state.failure = gone.reason
                 self._generation.cancel(gone)
 
     async def _lines(self) -> AsyncIterator[str]:
@@ -134,7 +134,7 @@ class _EventStream(StreamingResponse):
                     yield f"data: {json.dumps({'index': index} | _event(event), ensure_ascii=False)}\n\n"
         except ServingError as error:
             # the status line is long gone: the error is the last event
-            self._state.outcome = error.reason
+            self._state.failure = error.reason
             self._is_told = True
             yield f"event: error\ndata: {json.dumps(error.body(), ensure_ascii=False)}\n\n"
             return

@@ -195,6 +195,34 @@ def serve(tiny):
         server.close()
 
 
+class FaultyEngine:
+    """The server's own engine, which goes wrong when it is told to: `fault(running)` runs before each step."""
+
+    def __init__(self, engine, fault):
+        self._engine = engine
+        self._fault = fault
+
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+    def step(self, running):
+        self._fault(running)
+        self._engine.step(running)
+
+
+@pytest.fixture
+def break_engine(monkeypatch):
+    """A factory: the servers that start after it have engines which run `fault(running)` before each step."""
+    from serving.dispatch import Dispatcher
+
+    start = Dispatcher.start
+
+    def break_(fault):
+        monkeypatch.setattr(Dispatcher, "start", lambda self, engine: start(self, FaultyEngine(engine, fault)))
+
+    return break_
+
+
 @pytest.fixture(scope="session")
 def server(tiny):
     """One healthy server with default settings, for tests that only ask."""

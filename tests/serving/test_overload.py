@@ -78,7 +78,7 @@ def test_a_full_queue_answers_429_at_once_and_says_when_to_come_back(post_later,
     assert int(reply.headers["retry-after"]) >= 1
     assert "2 sequences are already waiting (MAX_WAITING is 2)" in reply.json()["error"]["message"]
     assert seconds < 5  # 4 ms on idle cores
-    assert metric(url, 'serving_requests_finished_total{outcome="overloaded"}') == 1
+    assert metric(url, 'serving_requests_failed_total{reason="overloaded"}') == 1
 
 
 def test_a_request_past_its_deadline_gets_504_whether_it_runs_or_waits(post_later, slow):
@@ -100,7 +100,7 @@ def test_a_client_that_leaves_frees_its_place(slow, is_stream):
     leave(url)
 
     wait_until(lambda: metric(url, "serving_sequences_running") == 0)
-    wait_until(lambda: metric(url, 'serving_requests_finished_total{outcome="client_gone"}') == 1)
+    wait_until(lambda: metric(url, 'serving_requests_failed_total{reason="client_gone"}') == 1)
     assert metric(url, "serving_requests_running") == 0
 
 
@@ -138,18 +138,18 @@ def test_forty_concurrent_requests_each_get_their_own_answer(serve):
     assert {prompt: got[prompt] for prompt in alone} == alone
 
 
-def test_an_engine_that_stays_broken_ends_the_process_with_one_so_that_it_is_started_anew(serve, monkeypatch):
-    from serving.engine_transformers import TransformersEngine
+def test_an_engine_that_stays_broken_ends_the_process_with_one_so_that_it_is_started_anew(serve, break_engine):
+    is_broken = []
 
+    def fault(running):
+        if is_broken:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    break_engine(fault)
     server = serve()
-    thread = server.thread
-
-    def broken(self, running):
-        raise RuntimeError("CUDA error: an illegal memory access was encountered")
-
-    monkeypatch.setattr(TransformersEngine, "step", broken)
+    is_broken.append(True)
     reply = httpx.post(server.url + "/predict", json=SMALL, timeout=60)
-    thread.join(20)
+    server.thread.join(20)
 
     assert (reply.status_code, reply.json()["error"]["reason"]) == (500, "engine_failed")
     assert server.status == 1

@@ -215,10 +215,10 @@ def test_metrics_say_what_was_received_and_how_it_ended(client):
     grown = {name: after[name] - before.get(name, 0) for name in after}
 
     assert grown["serving_requests_received_total"] == 2
-    assert grown['serving_requests_finished_total{outcome="ok"}'] == 1
-    assert grown['serving_requests_finished_total{outcome="malformed_body"}'] == 1
+    assert grown["serving_requests_succeeded_total"] == 1
+    assert grown['serving_requests_failed_total{reason="malformed_body"}'] == 1
     assert 2 <= grown["serving_generated_tokens_total"] <= 6
-    assert grown["serving_request_seconds_count"] == 2
+    assert grown["serving_request_duration_seconds_count"] == 2
     assert (after["serving_ready"], after["serving_requests_running"]) == (1, 0)
 
 

@@ -1,0 +1,112 @@
+"""Around every request: its ids, its count, its log line, its trace, and an answer when our own code fails.
+
+Knows ASGI, metrics and traces; knows no wire and no engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.context import RequestContext, current, read
+from serving.errors import ServingError
+from serving.logs import where
+from serving.metrics import ABORTED, INTERNAL, ServerMetrics
+from serving.tracing import Tracing
+
+log = logging.getLogger(__name__)
+
+REQUEST_ID = "x-request-id"
+
+
+class Observed:
+    """Counts prediction requests: each ends in exactly one way, also when its client leaves.
+
+    Routes say why a request failed in `request.state.failure`; a status of 400 or more without it counts as
+    `http_STATUS`.
+    """
+
+    def __init__(self, app: ASGIApp, *, route: str, metrics: ServerMetrics, tracing: Tracing | None) -> None:
+        self._app = app
+        self._route = route
+        self._metrics = metrics
+        self._tracing = tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        context = read(headers.get(REQUEST_ID), headers.get("traceparent"))
+        token = current.set(context)
+        try:
+            if scope["path"] == self._route:
+                await self._count(scope, receive, send, context)
+            else:
+                await _guarded(self._app, scope, receive, _Status(send, context))
+        finally:
+            current.reset(token)
+
+    async def _count(self, scope: Scope, receive: Receive, send: Send, context: RequestContext) -> None:
+        state = scope.setdefault("state", {})
+        status = _Status(send, context)
+        started = time.monotonic()
+        self._metrics.begin()
+        failure: str | None = ABORTED
+        try:
+            await _guarded(self._app, scope, receive, status)
+            failure = state.get("failure") or (None if status.code < 400 else f"http_{status.code}")
+        finally:
+            seconds = time.monotonic() - started
+            self._metrics.end(failure=failure, seconds=seconds)
+            self._tell(scope["method"], status.code, failure, seconds)
+            if self._tracing is not None:
+                self._tracing.record(
+                    context, f"{scope['method']} {self._route}", started=started, status=status.code, failure=failure
+                )
+
+    def _tell(self, method: str, status: int, failure: str | None, seconds: float) -> None:
+        outcome = failure or "ok"
+        log.info(
+            "%s %s -> %d %s in %.3f s",
+            method,
+            self._route,
+            status,
+            outcome,
+            seconds,
+            extra={"fields": {"status": status, "outcome": outcome, "seconds": round(seconds, 4)}},
+        )
+
+
+class _Status:
+    """A `send` that remembers the status, and names the request in the answer's headers."""
+
+    def __init__(self, send: Send, context: RequestContext) -> None:
+        self._send = send
+        self._context = context
+        self.code = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.code = message["status"]
+            MutableHeaders(scope=message)[REQUEST_ID] = self._context.request_id
+        await self._send(message)
+
+
+async def _guarded(app: ASGIApp, scope: Scope, receive: Receive, send: _Status) -> None:
+    """Answers 500 where the application fails: outside of it, a server would log the exception with its text."""
+    try:
+        await app(scope, receive, send)
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:  # noqa: BLE001 (the outermost frame of a request)
+        log.error("an unexpected %s", where(error))
+        scope.setdefault("state", {})["failure"] = INTERNAL
+        if not send.code:
+            failure = ServingError(f"an unexpected {type(error).__name__}; the server's log has the details")
+            await JSONResponse(failure.body(), failure.status)(scope, receive, send)
