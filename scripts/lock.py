@@ -1,6 +1,6 @@
 """`make lock`: resolves the pinned packages again, keeping every pin that still fits.
 
-One lock for the whole project, one subset for each image, all with hashes, none with torch:
+One lock for the whole project; a subset for each image and for the provider's archive; all with hashes, none with torch:
 which build of torch is installed (CPU, CUDA) is the machine's choice.
 """
 
@@ -37,10 +37,10 @@ def compile_cuda_lock() -> None:
 
 def main() -> int:
     compile_lock("pyproject.toml", "requirements.lock", "--all-extras")
-    for room in ("serving", "ui"):
+    for room in ("serving", "ui", "provider"):
         compile_lock(f"{room}/requirements.in", f"{room}/requirements.lock", "--constraints", "requirements.lock")
     compile_cuda_lock()
-    print("requirements.lock and the locks of serving/ and ui/ are up to date.")
+    print("requirements.lock and the locks of serving/, ui/ and provider/ are up to date.")
     return 0
 
 

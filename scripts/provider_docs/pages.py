@@ -73,7 +73,8 @@ def index_page(
     return "\n".join(parts)
 
 
-_INDEX = """Source address `{source}`, version {version}. [What every resource may end in](errors.md).
+_INDEX = """Source address `{source}`, version {version}. [Use it from plain HCL](hcl.md), [publish it](publishing.md),
+[what every resource may end in](errors.md).
 
 A change of an attribute is made in place unless its row says that it **replaces** the resource.
 Every wait has a time-out of its own in `timeouts`. When it passes, or Terraform is interrupted, Google goes on with
