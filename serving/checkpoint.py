@@ -1,7 +1,7 @@
-"""Loads any local Hugging Face sequence-to-sequence folder. Knows no HTTP, no scheduler, no network.
+"""Loads any local Hugging Face folder: T5 and mT5 into our own model, other models into `transformers`' own.
 
-Nothing in a folder is executed: `trust_remote_code` is never set, and pickled weights are read by PyTorch's
-restricted reader, which takes tensors and refuses everything else.
+Knows no HTTP, no scheduler, no network. Nothing in a folder is executed: `trust_remote_code` is never set, and
+pickled weights are read by PyTorch's restricted reader, which takes tensors and refuses everything else.
 torch and transformers are imported in here, inside the functions: they take seconds, and the port opens first.
 """
 
@@ -11,10 +11,13 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from serving import memory
+from serving.memory import Plan, Room
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +29,7 @@ OFFLINE = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
+OUR_MODELS = ("t5", "mt5")
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -35,13 +39,24 @@ class CheckpointError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A loaded folder."""
+    """A loaded folder. `model` is a `T5`, or a model of transformers when `plan` is None."""
 
     model: Any
     tokenizer: FolderTokenizer
     device: str
     dtype: str
-    num_bytes: int
+    eos_ids: frozenset[int]
+    plan: Plan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How to load. device: auto, cpu or cuda. dtype: auto, float32, bfloat16 or float16. `room` is planned for."""
+
+    room: Room
+    device: str = "auto"
+    dtype: str = "auto"
+    is_int8: bool = False
 
 
 class FolderTokenizer:
@@ -61,32 +76,36 @@ class FolderTokenizer:
         return text
 
 
-def load(folder: Path, *, device: str, dtype: str, on_phase: Callable[[str], None]) -> Checkpoint:
-    """Loads `folder`; raises `CheckpointError`. `on_phase` hears what begins.
-
-    device: auto, cpu or cuda. dtype: auto, float32, bfloat16 or float16.
-    """
+def load(folder: Path, wanted: Wanted, *, on_phase: Callable[[str], None]) -> Checkpoint:
+    """Loads `folder`; raises `CheckpointError`. `on_phase` hears what begins."""
     weights = find_weights(folder)
+    config = read_config(folder)
     on_phase("importing PyTorch")
     go_offline()
     import torch
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
-    place = _device(torch, device)
-    number = _dtype(torch, dtype, place)
+    device = torch.device(_device(torch, wanted.device))
+    dtype = _dtype(torch, wanted.dtype, device.type)
     on_phase("loading the tokenizer")
     tokenizer = _load_tokenizer(transformers, folder)
-    on_phase(f"loading weights, {_size(weights)}, as {number} for {place}")
+    on_phase(f"loading weights, {_size(weights)}, as {'int8' if wanted.is_int8 else dtype} for {device.type}")
     started = time.monotonic()
-    model = _load_model(transformers, folder, number, weights)
-    num_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
-    log.info("%s of weights in memory after %.1f s", _amount(num_bytes), time.monotonic() - started)
-    if place == "cuda":
-        on_phase("moving the weights to the GPU")
-        check_fits(num_bytes, torch.cuda.mem_get_info()[0], dtype=str(number))
-        model = model.to(place)
-    return Checkpoint(model.eval(), tokenizer, place, str(number).removeprefix("torch."), num_bytes)
+    _warn_of_pickle(weights)
+    try:
+        if config.get("model_type") in OUR_MODELS:
+            model, plan = _load_t5(config, weights, wanted, device, dtype)
+        else:
+            model, plan = _load_other(transformers, folder, config, wanted, device, dtype, weights), None
+    except CheckpointError:
+        raise
+    # the libraries below raise OSError, ValueError, RuntimeError, UnpicklingError, SafetensorError …
+    except Exception as error:
+        raise CheckpointError(f"the weights in {folder} do not load: {_first_line(error)}") from error
+    log.info("weights in memory after %.1f s", time.monotonic() - started)
+    name = str(dtype).removeprefix("torch.")
+    return Checkpoint(model, tokenizer, device.type, name, _eos_ids(folder, config), plan)
 
 
 def go_offline() -> None:
@@ -98,7 +117,7 @@ def find_weights(folder: Path) -> list[Path]:
     """The weight files to load, after a look at everything that can be wrong with a folder without loading it."""
     if not folder.is_dir():
         raise CheckpointError(f"MODEL_DIR {str(folder)!r} is not a folder (looked in {Path.cwd()})")
-    _check_config(folder)
+    read_config(folder)
     for index_or_file in (*SAFETENSORS, *PICKLES):
         if (folder / index_or_file).is_file():
             return _shards(folder / index_or_file)
@@ -109,16 +128,8 @@ def find_weights(folder: Path) -> list[Path]:
     )
 
 
-def check_fits(num_bytes: int, num_free: int, *, dtype: str) -> None:
-    """Refuses weights that would leave no room for the caches on the GPU."""
-    if num_bytes > 0.95 * num_free:
-        raise CheckpointError(
-            f"the weights need {_amount(num_bytes)} as {dtype} and the GPU has {_amount(num_free)} free; "
-            "set DTYPE=bfloat16, or take a larger GPU"
-        )
-
-
-def _check_config(folder: Path) -> None:
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json, of a kind that can be served."""
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text())
@@ -126,11 +137,23 @@ def _check_config(folder: Path) -> None:
         raise CheckpointError(f"{folder} has no config.json: it is not a Hugging Face model folder") from None
     except ValueError as error:
         raise CheckpointError(f"{path} is not JSON: {error}") from None
-    if not isinstance(config, dict) or not config.get("is_encoder_decoder", config.get("model_type") in ("t5", "mt5")):
-        kind = config.get("model_type") if isinstance(config, dict) else type(config).__name__
-        raise CheckpointError(
-            f"{path} is of model type {kind!r}; this server runs sequence-to-sequence models (t5, mt5)"
-        )
+    kind = config.get("model_type") if isinstance(config, dict) else type(config).__name__
+    if kind in OUR_MODELS or (isinstance(config, dict) and _class_name(config)):
+        return dict(config)
+    raise CheckpointError(
+        f"{path} is of model type {kind!r} with architectures {config.get('architectures') if kind else None!r}; this "
+        "server runs T5 and mT5, and models for conditional generation or causal language modelling of transformers"
+    )
+
+
+def _class_name(config: Mapping[str, Any]) -> str | None:
+    """The class of transformers that loads such a model."""
+    if config.get("is_encoder_decoder"):
+        return "AutoModelForSeq2SeqLM"
+    names = config.get("architectures") or []
+    if any(str(name).endswith(("ForCausalLM", "LMHeadModel")) for name in names):
+        return "AutoModelForCausalLM"
+    return None
 
 
 def _shards(path: Path) -> list[Path]:
@@ -158,33 +181,97 @@ def _load_tokenizer(transformers: Any, folder: Path) -> FolderTokenizer:
         raise CheckpointError(f"the tokenizer in {folder} does not load: {error}") from error
 
 
-def _load_model(transformers: Any, folder: Path, dtype: Any, weights: list[Path]) -> Any:
-    is_pickled = weights[0].suffix != ".safetensors"
-    if is_pickled:
-        log.warning(
-            "%s is a pickle: read with weights_only=True, which refuses code. "
-            "Prefer safetensors: model.save_pretrained(folder)",
-            weights[0].name,
-        )
+def _load_t5(config: dict[str, Any], weights: list[Path], wanted: Wanted, device: Any, dtype: Any) -> tuple[Any, Plan]:
+    from serving import t5_folder
+    from serving.t5 import T5Config, UnsupportedModel
+
     try:
-        model, report = transformers.AutoModelForSeq2SeqLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            local_files_only=True,
-            trust_remote_code=False,
-            weights_only=True,
-            use_safetensors=not is_pickled,
-            output_loading_info=True,
+        shape = T5Config.from_json(config)
+        plan = memory.plan(
+            shape,
+            wanted.room,
+            available=_available(device),
+            weight_bytes=1 if wanted.is_int8 else dtype.itemsize,
+            cache_bytes=dtype.itemsize,
         )
-    # the libraries below raise OSError, ValueError, RuntimeError, UnpicklingError, SafetensorError …
-    except Exception as error:
-        raise CheckpointError(f"the weights in {folder} do not load: {_first_line(error)}") from error
+    except KeyError as error:
+        raise CheckpointError(f"config.json has no {error.args[0]}, and a T5 has one") from None
+    except (UnsupportedModel, memory.DoesNotFit) as error:
+        raise CheckpointError(str(error)) from None
+    for line in plan.lines():
+        log.info(line)
+    layout = t5_folder.choose_layout(device=device, dtype=dtype, is_int8=wanted.is_int8)
+    return t5_folder.load_t5(shape, weights, dtype=dtype, device=device, layout=layout), plan
+
+
+def _available(device: Any) -> int:
+    import torch
+
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory.available_on_cpu()
+
+
+def _load_other(
+    transformers: Any,
+    folder: Path,
+    config: dict[str, Any],
+    wanted: Wanted,
+    device: Any,
+    dtype: Any,
+    weights: list[Path],
+) -> Any:
+    if wanted.is_int8:
+        raise CheckpointError(
+            f"QUANTIZE=int8 is for T5 and mT5; this is {config.get('model_type')!r}. Set QUANTIZE=none"
+        )
+    _check_positions(config, wanted.room)
+    model, report = getattr(transformers, _class_name(config) or "AutoModel").from_pretrained(
+        folder,
+        dtype=dtype,
+        local_files_only=True,
+        trust_remote_code=False,
+        weights_only=True,
+        use_safetensors=weights[0].suffix == ".safetensors",
+        output_loading_info=True,
+    )
     if missing := sorted(report["missing_keys"]):
         raise CheckpointError(
             f"{len(missing)} tensors that config.json asks for are not in the weights, such as {missing[0]}; "
             "they would be random numbers"
         )
-    return model
+    return model.to(device).eval()
+
+
+def _check_positions(config: Mapping[str, Any], room: Room) -> None:
+    """Refuses limits beyond a table of positions: the first long request would fail in the middle of a batch."""
+    known = config.get("max_position_embeddings") or config.get("n_positions")
+    longest = max(room.max_source, room.max_target)
+    needed = longest if config.get("is_encoder_decoder") else room.max_source + room.max_target
+    if known and needed > known:
+        raise CheckpointError(
+            f"this model has {known} positions, and MAX_INPUT_TOKENS {room.max_source} and MAX_NEW_TOKENS "
+            f"{room.max_target} need {needed}; set smaller ones"
+        )
+
+
+def _eos_ids(folder: Path, config: Mapping[str, Any]) -> frozenset[int]:
+    """The tokens that end an answer: generation_config.json's, else config.json's, as transformers takes them."""
+    eos = config.get("eos_token_id", 1)
+    path = folder / "generation_config.json"
+    if path.is_file():
+        try:
+            eos = json.loads(path.read_text()).get("eos_token_id", eos)
+        except (ValueError, AttributeError) as error:
+            raise CheckpointError(f"{path} is not a table in JSON: {error}") from None
+    return frozenset(eos if isinstance(eos, list) else [] if eos is None else [eos])
+
+
+def _warn_of_pickle(weights: list[Path]) -> None:
+    if weights[0].suffix != ".safetensors":
+        log.warning(
+            "%s is a pickle: read with weights_only=True, which refuses code. "
+            "Prefer safetensors: model.save_pretrained(folder)",
+            weights[0].name,
+        )
 
 
 def _device(torch: Any, wanted: str) -> str:
@@ -201,11 +288,8 @@ def _dtype(torch: Any, wanted: str, device: str) -> Any:
 
 
 def _size(files: list[Path]) -> str:
-    return f"{_amount(sum(f.stat().st_size for f in files))} in {len(files)} file{'s' if len(files) > 1 else ''}"
-
-
-def _amount(num_bytes: int) -> str:
-    return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e9 else f"{num_bytes / 1e6:.1f} MB"
+    num_bytes = sum(f.stat().st_size for f in files)
+    return f"{num_bytes / 1e6:.1f} MB in {len(files)} file{'s' if len(files) > 1 else ''}"
 
 
 def _first_line(error: Exception) -> str:

@@ -25,7 +25,9 @@ from serving.sequence import Sequence
 class TransformersEngine:
     """Static batches: shorter answers wait, as padding, for the longest of their batch."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, *, num_threads: int = 0) -> None:
+        if num_threads:
+            torch.set_num_threads(num_threads)
         self._model = model
         self._device: torch.device = model.device
         self._config = _greedy(model.generation_config)

@@ -6,13 +6,15 @@ import logging
 import threading
 from collections.abc import Callable
 
-from serving.checkpoint import Checkpoint, load
+from serving.checkpoint import Checkpoint, Wanted, load
 from serving.config import ServerConfig
 from serving.dispatch import Dispatcher
 from serving.engine import Engine
 from serving.generation import Generator
 from serving.lifecycle import Lifecycle
+from serving.memory import Room
 from serving.text import Tokenizer
+from serving.threads import usable_cores
 from serving.validation import Limits
 from serving.warmup import check_golden, read_golden, warm_up
 
@@ -66,8 +68,8 @@ class Loader:
     def _load(self) -> Engine:
         config = self._config
         golden = read_golden(config.model_dir)
-        checkpoint = load(config.model_dir, device=config.device, dtype=config.dtype, on_phase=self._lifecycle.enter)
-        engine = _make_engine(checkpoint, num_threads=config.num_threads)
+        checkpoint = load(config.model_dir, _wanted(config), on_phase=self._lifecycle.enter)
+        engine = _make_engine(checkpoint, config)
         self._tokenizer = checkpoint.tokenizer
         self._lifecycle.enter("warming up")
         warm_up(engine, tokenizer=checkpoint.tokenizer, limits=self._limits)
@@ -76,7 +78,7 @@ class Loader:
             golden,
             tokenizer=checkpoint.tokenizer,
             limits=self._limits,
-            is_exact=checkpoint.dtype == "float32",
+            is_exact=checkpoint.dtype == "float32" and config.quantize == "none",
         )
         return engine
 
@@ -88,12 +90,24 @@ class Loader:
             )
 
 
-def _make_engine(checkpoint: Checkpoint, *, num_threads: int) -> Engine:
-    # here, not above: the import takes seconds and the port is to open first
-    import torch
+def _wanted(config: ServerConfig) -> Wanted:
+    room = Room(config.max_batch_size, max_source=config.max_input_tokens, max_target=config.max_new_tokens)
+    return Wanted(room, device=config.device, dtype=config.dtype, is_int8=config.quantize == "int8")
 
+
+def _make_engine(checkpoint: Checkpoint, config: ServerConfig) -> Engine:
+    # here, not above: the import of PyTorch takes seconds and the port is to open first
+    from serving.engine_t5 import T5Engine
     from serving.engine_transformers import TransformersEngine
 
-    if num_threads:
-        torch.set_num_threads(num_threads)
-    return TransformersEngine(checkpoint.model)
+    num_threads = config.num_threads or usable_cores()
+    if checkpoint.plan is None:
+        return TransformersEngine(checkpoint.model, num_threads=num_threads)
+    return T5Engine(
+        checkpoint.model,
+        eos_ids=checkpoint.eos_ids,
+        num_slots=checkpoint.plan.num_slots,
+        max_source=config.max_input_tokens,
+        max_target=config.max_new_tokens,
+        num_threads=num_threads,
+    )

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from serving.checkpoint import CheckpointError, check_fits, load
-from serving.engine_transformers import TransformersEngine
+from serving.checkpoint import CheckpointError, Wanted, load
+from serving.engine_t5 import T5Engine
+from serving.memory import Room
 from serving.validation import Limits
 from serving.warmup import generate_now, read_golden
+from tests.serving.conftest import make_folder
+from tests.serving.forcing import forced_log_probs
 
 LIMITS = Limits(max_input_tokens=512, max_new_tokens=128, default_new_tokens=64)
 EMBEDDED = Path(__file__).parents[2] / "models" / "dialogue-t5-mini"
@@ -21,8 +24,29 @@ def folder(tiny, tmp_path):
     return Path(shutil.copytree(tiny, tmp_path / "model"))
 
 
-def open_folder(folder, **options):
-    return load(folder, **{"device": "cpu", "dtype": "auto", "on_phase": lambda phase: None} | options)
+def open_folder(folder, on_phase=lambda phase: None, **options):
+    wanted = Wanted(Room(max_batch_size=4, max_source=64, max_target=64), **{"device": "cpu"} | options)
+    return load(folder, wanted, on_phase=on_phase)
+
+
+def engine_of(checkpoint):
+    return T5Engine(checkpoint.model, eos_ids=checkpoint.eos_ids, num_slots=2, max_source=512, max_target=128)
+
+
+def log_probs_differ_by(folder, model):
+    """The largest difference from transformers over every token of a few prompts and answers."""
+    import torch
+    from transformers import AutoModelForSeq2SeqLM
+
+    reference = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
+    prompts, answers = [[5, 9, 30, 1], [7, 1]], [[0, 8, 20], [0, 3, 3]]
+    got = forced_log_probs(model, prompts, answers)
+    with torch.inference_mode():
+        wanted = [
+            reference(input_ids=torch.tensor([p]), decoder_input_ids=torch.tensor([a])).logits[0].log_softmax(-1)
+            for p, a in zip(prompts, answers, strict=True)
+        ]
+    return max((g - w).abs().max().item() for g, w in zip(got, wanted, strict=True))
 
 
 def as_pickle(folder):
@@ -41,7 +65,7 @@ class Evil:
 
 def answer(checkpoint, prompt="Anna asks Ben"):
     return generate_now(
-        TransformersEngine(checkpoint.model),
+        engine_of(checkpoint),
         prompt,
         max_new_tokens=12,
         tokenizer=checkpoint.tokenizer,
@@ -126,36 +150,26 @@ def test_flan_t5s_own_output_layer_is_kept_apart_and_unscaled(folder):
     (folder / "config.json").write_text(json.dumps(config))
 
     model = open_folder(folder).model
-    assert torch.equal(model.lm_head.weight, tensors["lm_head.weight"])
-    assert torch.equal(model.decoder.embed_tokens.weight, tensors["shared.weight"])
-    assert not model.config.scale_decoder_outputs
+    assert not model.config.scale_outputs
+    assert log_probs_differ_by(folder, model) < 1e-3  # of up to 100: the weights are large
 
 
 def test_a_first_generation_t5_shares_its_output_layer_and_scales_it(tmp_path):
-    import torch
-
-    from tests.serving.conftest import make_folder
-
     folder = make_folder(tmp_path / "t5")
     config = json.loads((folder / "config.json").read_text())
     del config["tie_word_embeddings"], config["scale_decoder_outputs"]
     (folder / "config.json").write_text(json.dumps(config))
 
     model = open_folder(folder).model
-    assert torch.equal(model.lm_head.weight, model.shared.weight)
-    assert model.config.scale_decoder_outputs
+    assert model.config.scale_outputs
+    assert log_probs_differ_by(folder, model) < 1e-3  # of up to 100: the weights are large
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_reduced_precision_answers_and_float16_keeps_wo_in_float32(folder, dtype):
+def test_reduced_precision_answers(folder, dtype):
     got = open_folder(folder, dtype=dtype)
-    kinds = {
-        name.endswith("wo.weight"): str(tensor.dtype)
-        for name, tensor in got.model.named_parameters()
-        if "DenseReluDense" in name
-    }
 
-    assert kinds == {False: f"torch.{dtype}", True: "torch.float32" if dtype == "float16" else "torch.bfloat16"}
+    assert got.dtype == dtype
     assert answer(got)
 
 
@@ -165,6 +179,15 @@ def drop(name):
 
 def write(name, text):
     return lambda folder: (folder / name).write_text(text)
+
+
+def shrink(key):
+    def shrunk(folder):
+        config = json.loads((folder / "config.json").read_text())
+        config[key] -= 1
+        (folder / "config.json").write_text(json.dumps(config))
+
+    return shrunk
 
 
 def cut_weights(folder):
@@ -186,26 +209,33 @@ def lose_a_tensor(folder):
         (shutil.rmtree, "is not a folder"),
         (drop("config.json"), "has no config.json"),
         (write("config.json", "{"), "config.json is not JSON"),
-        (write("config.json", '{"model_type": "gpt2"}'), "of model type 'gpt2'; this server runs sequence-to-sequence"),
+        (
+            write("config.json", '{"model_type": "bert"}'),
+            "of model type 'bert' .* this server runs T5 and mT5, and models for",
+        ),
         (drop("tokenizer.json"), "has no tokenizer.json"),
         (write("tokenizer.json", "{}"), "the tokenizer in .* does not load"),
         (drop("model.safetensors"), "has no weights: expected model.safetensors .* found config.json"),
         (cut_weights, "the weights in .* do not load"),
+        (lose_a_tensor, "decoder.final_layer_norm.weight, which config.json asks for, is not in the weights"),
         (
-            lose_a_tensor,
-            "1 tensors that config.json asks for are not in the weights, such as decoder.final_layer_norm.weight",
+            write("config.json", '{"model_type": "t5", "d_model": 32}'),
+            "config.json has no d_kv, and a T5 has one",
         ),
+        (shrink("d_ff"), r"wi.weight has shape \[64, 32\] and config.json asks for \[63, 32\]"),
     ],
     ids=[
         "gone",
         "no config",
         "cut config",
-        "decoder only",
+        "other kind",
         "no tokenizer",
         "bad tokenizer",
         "no weights",
         "cut",
         "lost",
+        "keys",
+        "shape",
     ],
 )
 def test_a_damaged_folder_is_refused_with_what_is_wrong(folder, damage, sentence):
@@ -224,17 +254,11 @@ def test_cuda_without_a_gpu_is_refused(folder):
         open_folder(folder, device="cuda")
 
 
-def test_float32_xxl_is_refused_on_a_40_gb_gpu_and_bfloat16_is_not():
-    with pytest.raises(CheckpointError, match=r"need 45\.0 GB as torch\.float32 and the GPU has 42\.1 GB free"):
-        check_fits(45_000_000_000, 42_100_000_000, dtype="torch.float32")
-    check_fits(22_500_000_000, 42_100_000_000, dtype="torch.bfloat16")
-
-
 @pytest.mark.skipif(not (EMBEDDED / "golden.json").is_file(), reason="models/dialogue-t5-mini is not there")
 def test_the_embedded_model_gives_its_golden_answers():
     checkpoint = open_folder(EMBEDDED)
     golden = read_golden(EMBEDDED)
-    engine = TransformersEngine(checkpoint.model)
+    engine = engine_of(checkpoint)
 
     got = [
         generate_now(engine, case.prompt, max_new_tokens=128, tokenizer=checkpoint.tokenizer, limits=LIMITS).text

@@ -1,0 +1,77 @@
+"""Encodes prompts in slices, so that a long prompt never holds up a decoder step. Knows the model; knows no slots.
+
+A slice is one encoder layer over whole prompts, or one decoder layer's keys and values of them: attention needs
+all of a prompt at once, but its layers can wait between steps.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+
+from serving.sequence import Sequence
+from serving.t5 import T5
+
+
+@dataclass(slots=True)
+class Pace:
+    """Seconds that a slice takes for each of its tokens, learnt from those that ran."""
+
+    seconds_per_token: float = 0.0
+
+    def learn(self, *, num_tokens: int, seconds: float) -> None:
+        sample = seconds / num_tokens
+        known = self.seconds_per_token
+        self.seconds_per_token = sample if known == 0 else 0.8 * known + 0.2 * sample
+
+
+@dataclass(slots=True)
+class EncoderRun:
+    """Newcomers on their way through the encoder together."""
+
+    sequences: list[Sequence]
+    lengths: list[int]
+    states: torch.Tensor
+    next_slice: int = 0
+    keys_values: list[torch.Tensor] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, model: T5, sequences: list[Sequence]) -> EncoderRun:
+        prompts = [sequence.request.prompt_ids for sequence in sequences]
+        ids = torch.tensor([token for prompt in prompts for token in prompt], device=model.device)
+        return cls(sequences, [len(prompt) for prompt in prompts], model.embed(ids))
+
+    @property
+    def num_tokens(self) -> int:
+        return sum(self.lengths)
+
+    def advance(self, model: T5, pace: Pace, *, seconds: float | None) -> bool:
+        """Runs one slice, and further ones as long as they should fit into `seconds`; returns whether all are done."""
+        begin = time.perf_counter()
+        num_run = 0
+        while self.next_slice < model.num_slices:
+            expected = (num_run + 1) * pace.seconds_per_token * self.num_tokens
+            if num_run and seconds is not None and expected > seconds:
+                break
+            self._run_slice(model)
+            num_run += 1
+        pace.learn(num_tokens=self.num_tokens * max(num_run, 1), seconds=time.perf_counter() - begin)
+        return self.next_slice == model.num_slices
+
+    def _run_slice(self, model: T5) -> None:
+        result = model.encode_slice(self.next_slice, self.states, self.lengths)
+        if self.next_slice < model.config.num_layers:
+            self.states = result
+        else:
+            self.keys_values.append(result)
+        self.next_slice += 1
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Begin and end of each prompt among the tokens of the run."""
+        spans, begin = [], 0
+        for length in self.lengths:
+            spans.append((begin, begin + length))
+            begin += length
+        return spans

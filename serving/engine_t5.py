@@ -1,0 +1,191 @@
+"""Continuous batching over our own T5: newcomers are encoded in slices, and one decoder step serves all who run.
+
+Knows tensors, slots and sequences; knows no scheduler's queue, no HTTP. A sequence's tokens do not depend on who
+shares its batch: the model promises it for its scores (`t5`), `drawing` for its draws.
+Imports torch, so only the loader's and the engine's threads import it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+import torch
+
+from serving.caches import Caches
+from serving.drawing import Draw, draw
+from serving.encoding import EncoderRun, Pace
+from serving.engine import BatchFailed
+from serving.errors import EngineFailed
+from serving.sequence import Sequence
+from serving.t5 import T5, View, rounded
+
+RUN_TOKENS = {"cpu": 256, "cuda": 8192}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Row:
+    """A running sequence in its slot."""
+
+    sequence: Sequence
+    num_source: int
+    draw: Draw
+
+    @property
+    def position(self) -> int:
+        """Where the token stands that the next step reads: the start token at 0."""
+        return len(self.draw.token_ids) - 1
+
+
+class T5Engine:
+    """One slot for each running sequence.
+
+    num_threads: of one step, on a CPU; 0 leaves it to PyTorch. max_run_tokens: prompt tokens that are encoded
+    together; a longer prompt is encoded alone. The default is where products with weights are at their best.
+    """
+
+    def __init__(
+        self,
+        model: T5,
+        *,
+        eos_ids: frozenset[int],
+        num_slots: int,
+        max_source: int,
+        max_target: int,
+        num_threads: int = 0,
+        max_run_tokens: int | None = None,
+    ) -> None:
+        config = model.config
+        self._model = model
+        self._eos_ids = eos_ids
+        self._max_run_tokens = max_run_tokens or RUN_TOKENS[model.device.type]
+        self._num_threads = num_threads
+        self._thread: int | None = None
+        self._caches = Caches(
+            num_slots=num_slots,
+            num_layers=config.num_decoder_layers,
+            heads=(config.num_heads, config.d_kv),
+            max_source=rounded(max_source, config.d_kv),
+            max_target=rounded(max_target, config.d_kv),
+            dtype=model.dtype,
+            device=model.device,
+        )
+        self._bias = model.decoder_bias(self._caches.max_target)
+        self._rows: list[Row] = []
+        self._run: EncoderRun | None = None
+        self._pace = Pace()
+        self._decode_seconds = 0.0
+        self._num_usable = num_slots
+
+    @property
+    def num_slots(self) -> int:
+        return self._num_usable
+
+    def step(self, running: list[Sequence]) -> None:
+        """Frees the slots of those who left, encodes a slice of the newcomers, gives each row its next token."""
+        self._settle()
+        with torch.inference_mode():
+            self._leave(running)
+            self._encode(running)
+            self._decode()
+
+    def _settle(self) -> None:
+        """Sets the number of threads, which OpenMP keeps for each calling thread."""
+        if self._num_threads and self._thread != threading.get_ident():
+            self._thread = threading.get_ident()
+            torch.set_num_threads(self._num_threads)
+
+    def _leave(self, running: list[Sequence]) -> None:
+        staying = {id(sequence) for sequence in running if not sequence.is_ended}
+        for slot in range(len(self._rows) - 1, -1, -1):
+            if id(self._rows[slot].sequence) not in staying:
+                self._free(slot)
+        if self._run is not None and not any(id(sequence) in staying for sequence in self._run.sequences):
+            self._run = None
+
+    def _free(self, slot: int) -> None:
+        last = self._rows.pop()
+        if slot < len(self._rows):
+            self._caches.move(len(self._rows), slot, num_source=last.num_source, num_target=last.position)
+            self._rows[slot] = last
+
+    def _encode(self, running: list[Sequence]) -> None:
+        if self._run is None:
+            newcomers = self._newcomers(running)
+            if not newcomers:
+                return
+        try:
+            if self._run is None:
+                self._run = EncoderRun.start(self._model, newcomers)
+            # as long as the last decoder step: those who run wait at most twice as long for their next token
+            seconds = self._decode_seconds if self._rows else None
+            if self._run.advance(self._model, self._pace, seconds=seconds):
+                self._open_slots(self._run)
+                self._run = None
+        except Exception as error:
+            failed = newcomers if self._run is None else self._run.sequences
+            self._run = None
+            raise BatchFailed(failed) from error
+
+    def _newcomers(self, running: list[Sequence]) -> list[Sequence]:
+        """The oldest that have no slot, as many as there are slots and as are encoded well together."""
+        inside = {id(row.sequence) for row in self._rows}
+        num_free = self._num_usable - len(self._rows)
+        chosen: list[Sequence] = []
+        num_tokens = 0
+        for sequence in running:
+            if id(sequence) in inside or sequence.is_ended:
+                continue
+            num_tokens += len(sequence.request.prompt_ids)
+            if len(chosen) == num_free or (chosen and num_tokens > self._max_run_tokens):
+                break
+            chosen.append(sequence)
+        return chosen
+
+    def _open_slots(self, run: EncoderRun) -> None:
+        for sequence, (begin, end) in zip(run.sequences, run.spans(), strict=True):
+            if sequence.is_ended:
+                continue
+            slot = len(self._rows)
+            for layer, keys_values in enumerate(run.keys_values):
+                self._caches.fill(layer, slot, keys_values[:, begin:end])
+            self._caches.open(slot, end - begin)
+            start = self._model.config.start_id
+            self._rows.append(Row(sequence, end - begin, Draw(sequence.request, [start])))
+
+    def _decode(self) -> None:
+        if not self._rows:
+            return
+        begin = time.perf_counter()
+        try:
+            tokens, finite = self._next_tokens()
+        except Exception as error:
+            failed = [row.sequence for row in self._rows]
+            self._rows.clear()
+            raise BatchFailed(failed) from error
+        self._decode_seconds = time.perf_counter() - begin
+        now = time.monotonic()
+        for slot, (row, token, is_finite) in enumerate(zip(self._rows, tokens, finite, strict=True)):
+            if is_finite:
+                row.draw.token_ids.append(token)
+                row.sequence.accept(token, is_eos=token in self._eos_ids, now=now)
+            else:
+                self._caches.clear(slot)
+                row.sequence.end(EngineFailed("the model computed a number that is not finite for this prompt"))
+
+    def _next_tokens(self) -> tuple[list[int], list[bool]]:
+        rows, d_kv = self._rows, self._model.config.d_kv
+        numbers = torch.tensor([[row.draw.token_ids[-1] for row in rows], [row.position for row in rows]])
+        tokens_B, positions_B = numbers.to(self._model.device)
+        view = View(
+            self._caches,
+            self._bias,
+            positions_B,
+            num_keys=rounded(max(row.position for row in rows) + 1, d_kv),
+            num_source=rounded(max(row.num_source for row in rows), d_kv),
+        )
+        return draw(self._model.decode(tokens_B, view), [row.draw for row in rows])
