@@ -1,7 +1,7 @@
 """`make lock`: resolves the pinned packages again, keeping every pin that still fits.
 
-One lock for the whole project; a subset for each image and for the provider's archive; all with hashes, none with torch:
-which build of torch is installed (CPU, CUDA) is the machine's choice.
+One lock for the whole project, one subset for each image and for the provider's archive, all with hashes,
+none with torch: which build of torch is installed (CPU, CUDA) is the machine's choice.
 """
 
 from __future__ import annotations
