@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ OFFLINE = {
 }
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 OUR_MODELS = ("t5", "mt5")
+BYTE_PIECE = re.compile(r"<0x[0-9A-F]{2}>")
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -66,6 +68,8 @@ class FolderTokenizer:
         self._backend = wrapper.backend_tokenizer
         self._backend.no_truncation()
         self._backend.no_padding()
+        self.open_ids = _open_ids(self._backend)
+        self.rewrites = _rewrites(self._backend)
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self._backend.encode(text).ids
@@ -74,6 +78,21 @@ class FolderTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         text: str = self._backend.decode(list(ids), skip_special_tokens=True)
         return text
+
+
+def _open_ids(backend: Any) -> frozenset[int]:
+    """Byte tokens, as mT5 has them, and the special tokens that may stand between them."""
+    pieces: dict[str, int] = backend.get_vocab()
+    byte_ids = {number for piece, number in pieces.items() if BYTE_PIECE.fullmatch(piece)}
+    special_ids = {number for number, token in backend.get_added_tokens_decoder().items() if token.special}
+    return frozenset(byte_ids | special_ids) if byte_ids else frozenset()
+
+
+def _rewrites(backend: Any) -> tuple[str, ...]:
+    """What the tokenizer's decoder replaces in whole text, such as a stand-in for line breaks."""
+    decoder = json.loads(backend.to_str())["decoder"] or {}
+    steps = decoder.get("decoders", [decoder])
+    return tuple(step["pattern"]["String"] for step in steps if "String" in step.get("pattern", {}))
 
 
 def load(folder: Path, wanted: Wanted, *, on_phase: Callable[[str], None]) -> Checkpoint:

@@ -11,6 +11,14 @@ REPLACEMENT = "\ufffd"
 class Tokenizer(Protocol):
     """What the server asks of a tokenizer. Both calls are safe from any thread."""
 
+    @property
+    def open_ids(self) -> frozenset[int]:
+        """Tokens whose text the next token may still change: single bytes, and what has no text of its own."""
+
+    @property
+    def rewrites(self) -> tuple[str, ...]:
+        """Strings that `decode` replaces wherever they arise, also across tokens."""
+
     def encode(self, text: str) -> list[int]:
         """Token ids with the model's end token."""
 
@@ -21,8 +29,9 @@ class Tokenizer(Protocol):
 class TextStream:
     """The text of one growing answer: what may be shown so far, and whether a stop string has ended it.
 
-    Shown text is never taken back. So two tails are withheld until more tokens decide them: bytes that do not
-    yet make a character, and the beginning of a stop string.
+    Shown text is never taken back. So two tails are withheld until more tokens decide them: a row of single bytes
+    (a later byte that fits none of them turns the whole row into replacement characters), and the beginning of a
+    stop string or of a string that the tokenizer rewrites.
 
     Each push decodes the whole answer anew: a SentencePiece token's spaces depend on the tokens before it.
     """
@@ -30,6 +39,7 @@ class TextStream:
     def __init__(self, tokenizer: Tokenizer, *, stop: tuple[str, ...] = ()) -> None:
         self._tokenizer = tokenizer
         self._stop = stop
+        self._undecided = (*stop, *tokenizer.rewrites)
         self._num_shown = 0
         self.text = ""
         self.is_stopped = False
@@ -40,19 +50,23 @@ class TextStream:
         cut = min((at for at in map(self.text.find, self._stop) if at >= 0), default=None)
         if cut is not None:
             self.text, self.is_stopped = self.text[:cut], True
-        certain = len(self.text) if is_last or self.is_stopped else self._num_certain()
+        certain = len(self.text) if is_last or self.is_stopped else self._num_certain(ids)
         delta = self.text[self._num_shown : certain]
         self._num_shown = max(self._num_shown, certain)
         return delta
 
-    def _num_certain(self) -> int:
-        whole = self.text.rstrip(REPLACEMENT)
-        return len(whole) - max((_overlap(whole, stop) for stop in self._stop), default=0)
+    def _num_certain(self, ids: Seq[int]) -> int:
+        num_closed = len(ids)
+        while num_closed and ids[num_closed - 1] in self._tokenizer.open_ids:
+            num_closed -= 1
+        text = self.text if num_closed == len(ids) else self._tokenizer.decode(ids[:num_closed])
+        whole = text.rstrip(REPLACEMENT)
+        return len(whole) - max((_overlap(whole, undecided) for undecided in self._undecided), default=0)
 
 
-def _overlap(text: str, stop: str) -> int:
-    """Length of the longest end of `text` that could be the beginning of `stop`."""
-    for length in range(min(len(stop) - 1, len(text)), 0, -1):
-        if text.endswith(stop[:length]):
+def _overlap(text: str, wanted: str) -> int:
+    """Length of the longest end of `text` that could be the beginning of `wanted`."""
+    for length in range(min(len(wanted) - 1, len(text)), 0, -1):
+        if text.endswith(wanted[:length]):
             return length
     return 0

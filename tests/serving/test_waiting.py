@@ -9,6 +9,9 @@ from serving.waiting import WaitingLine
 
 
 class Words:
+    open_ids = frozenset()
+    rewrites = ()
+
     def encode(self, text):
         return [int(word) for word in text.split()]
 
