@@ -14,6 +14,7 @@ def main() -> int:
 
 
 def serve() -> int:
+    """Returns only when nobody's plugin host started it."""
     from provider.plugin import VertexProvider
     from tfplugin.runner import NotStartedByTerraform
     from tfplugin.runner import serve as serve_plugin
@@ -23,7 +24,6 @@ def serve() -> int:
     except NotStartedByTerraform as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
 
 
 def command_line() -> int:

@@ -16,8 +16,7 @@ import sys
 import tempfile
 import threading
 from concurrent import futures
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from tf.gen import grpc_controller_pb2 as controller_pb
@@ -25,6 +24,7 @@ from tf.gen import grpc_controller_pb2_grpc as controller_rpc
 from tf.gen import grpc_stdio_pb2_grpc as stdio_rpc
 from tf.gen import tfplugin_pb2_grpc as rpc
 
+from tfplugin.certificate import pem, self_signed
 from tfplugin.resource import Provider
 from tfplugin.servicer import ProviderServicer
 
@@ -62,8 +62,11 @@ class _Stdio(stdio_rpc.GRPCStdioServicer):  # type: ignore[misc]  # generated wi
         return iter(())
 
 
-def serve(provider: Provider) -> None:
-    """Serves until Terraform says goodbye or dies. NotStartedByTerraform when nobody's plugin host started it."""
+def serve(provider: Provider) -> NoReturn:
+    """Serves until Terraform says goodbye or dies, then ends the process: with 1 when a call had not ended.
+
+    NotStartedByTerraform when nobody's plugin host started it.
+    """
     if os.environ.get(MAGIC_COOKIE[0]) != MAGIC_COOKIE[1]:
         raise NotStartedByTerraform(
             "This program is a Terraform plugin: Terraform starts it. Install it into a mirror with "
@@ -90,8 +93,10 @@ def serve(provider: Provider) -> None:
         servicer.stop.set()  # nobody is left to hear of a call that still waits
         left = server.stop(DRAIN_S)
         drained = left.wait(DRAIN_S)
-    if not drained:
-        os._exit(1)  # a call hangs in a socket; its thread would keep the process for minutes
+    # At once: Terraform waits for the end, taking the interpreter down takes 25 ms, and a call that hangs in a socket
+    # would keep the process for minutes.
+    sys.stderr.flush()
+    os._exit(0 if drained else 1)
 
 
 def _wait(ended: threading.Event, parent: int) -> None:
@@ -111,33 +116,7 @@ def _heed_signals(ended: threading.Event) -> None:
 
 def _credentials() -> tuple[bytes, grpc.ServerCredentials]:
     """A certificate for this run (DER), and the server credentials that prove it."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
-        )
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    key, certificate = self_signed()
     # Terraform's own certificate (PLUGIN_CLIENT_CERT) is on curve P-521, which gRPC's BoringSSL does not verify, so
     # it is not asked for: what keeps others out is the socket's folder, open to this user only.
-    credentials = grpc.ssl_server_credentials([(private, certificate.public_bytes(serialization.Encoding.PEM))])
-    return certificate.public_bytes(serialization.Encoding.DER), credentials
+    return certificate, grpc.ssl_server_credentials([(key, pem(certificate))])
