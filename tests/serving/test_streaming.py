@@ -152,7 +152,8 @@ def test_the_first_piece_arrives_before_the_last_token_is_made(serve, break_engi
     url = serve().url
     body = {"instances": ["Anna asks Ben"], "parameters": {"max_new_tokens": 100}, "stream": True}
     with httpx.stream("POST", url + "/predict", json=body, timeout=60) as reply:
-        first = next(reply.iter_lines())
+        lines = reply.iter_lines()
+        first = next(lines)
         page = httpx.get(url + "/metrics").text
 
     assert json.loads(first.removeprefix("data: "))["text"]
