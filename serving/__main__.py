@@ -52,13 +52,13 @@ def compose(config: ServerConfig, *, tracing: Tracing | None = None) -> Server:
     lifecycle = Lifecycle()
     limits = _limits(config)
     scheduler = _scheduler(config)
-    metrics = ServerMetrics(_readings(scheduler, lifecycle))
 
     def on_failure(why: str) -> None:
         lifecycle.failed(why)
         server.fail(why)
 
     loader = Loader(config, lifecycle=lifecycle, limits=limits, on_failure=on_failure)
+    metrics = ServerMetrics(_readings(scheduler, lifecycle, loader))
     dispatcher = Dispatcher(scheduler, check=loader.check, on_broken=on_failure, on_step=metrics.step)
     watchdog = _watchdog(config, dispatcher, on_failure)
     generator = Generator(
@@ -93,12 +93,13 @@ def _scheduler(config: ServerConfig) -> Scheduler:
     return Scheduler(waiting, max_batch_size=config.max_batch_size, max_batch_tokens=config.max_batch_tokens)
 
 
-def _readings(scheduler: Scheduler, lifecycle: Lifecycle) -> Readings:
+def _readings(scheduler: Scheduler, lifecycle: Lifecycle, loader: Loader) -> Readings:
     return Readings(
         num_waiting=lambda: len(scheduler.waiting),
         num_tokens_waiting=lambda: scheduler.waiting.num_tokens,
         num_running=lambda: len(scheduler.running),
-        num_slots=lambda: scheduler.max_batch_size,
+        num_slots=lambda: loader.num_slots,
+        cache_bytes=lambda: loader.cache_bytes,
         is_ready=lambda: lifecycle.is_healthy,
     )
 

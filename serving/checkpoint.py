@@ -12,10 +12,10 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from serving import memory
 from serving.memory import Plan, Room
@@ -95,11 +95,19 @@ def _rewrites(backend: Any) -> tuple[str, ...]:
     return tuple(step["pattern"]["String"] for step in steps if "String" in step.get("pattern", {}))
 
 
-def load(folder: Path, wanted: Wanted, *, on_phase: Callable[[str], None]) -> Checkpoint:
-    """Loads `folder`; raises `CheckpointError`. `on_phase` hears what begins."""
+class Progress(Protocol):
+    """Hears how far the loading is."""
+
+    def enter(self, phase: str, *, total_bytes: int | None = None) -> None: ...
+
+    def advance(self, num_bytes: int) -> None: ...
+
+
+def load(folder: Path, wanted: Wanted, *, progress: Progress) -> Checkpoint:
+    """Loads `folder`; raises `CheckpointError`."""
     weights = find_weights(folder)
     config = read_config(folder)
-    on_phase("importing PyTorch")
+    progress.enter("importing PyTorch")
     go_offline()
     import torch
     import transformers
@@ -107,14 +115,17 @@ def load(folder: Path, wanted: Wanted, *, on_phase: Callable[[str], None]) -> Ch
     transformers.utils.logging.disable_progress_bar()
     device = torch.device(_device(torch, wanted.device))
     dtype = _dtype(torch, wanted.dtype, device.type)
-    on_phase("loading the tokenizer")
+    progress.enter("loading the tokenizer")
     tokenizer = _load_tokenizer(transformers, folder)
-    on_phase(f"loading weights, {_size(weights)}, as {'int8' if wanted.is_int8 else dtype} for {device.type}")
+    progress.enter(
+        f"loading weights, {_size(weights)}, as {'int8' if wanted.is_int8 else dtype} for {device.type}",
+        total_bytes=sum(file.stat().st_size for file in weights),
+    )
     started = time.monotonic()
     _warn_of_pickle(weights)
     try:
         if config.get("model_type") in OUR_MODELS:
-            model, plan = _load_t5(config, weights, wanted, device, dtype)
+            model, plan = _load_t5(config, weights, wanted, device, dtype, progress)
         else:
             model, plan = _load_other(transformers, folder, config, wanted, device, dtype, weights), None
     except CheckpointError:
@@ -200,7 +211,9 @@ def _load_tokenizer(transformers: Any, folder: Path) -> FolderTokenizer:
         raise CheckpointError(f"the tokenizer in {folder} does not load: {error}") from error
 
 
-def _load_t5(config: dict[str, Any], weights: list[Path], wanted: Wanted, device: Any, dtype: Any) -> tuple[Any, Plan]:
+def _load_t5(
+    config: dict[str, Any], weights: list[Path], wanted: Wanted, device: Any, dtype: Any, progress: Progress
+) -> tuple[Any, Plan]:
     from serving import t5_folder
     from serving.t5 import T5Config, UnsupportedModel
 
@@ -220,7 +233,8 @@ def _load_t5(config: dict[str, Any], weights: list[Path], wanted: Wanted, device
     for line in plan.lines():
         log.info(line)
     layout = t5_folder.choose_layout(device=device, dtype=dtype, is_int8=wanted.is_int8)
-    return t5_folder.load_t5(shape, weights, dtype=dtype, device=device, layout=layout), plan
+    model = t5_folder.load_t5(shape, weights, dtype=dtype, device=device, layout=layout, on_bytes=progress.advance)
+    return model, plan
 
 
 def _available(device: Any) -> int:

@@ -12,7 +12,7 @@ from serving.dispatch import Dispatcher
 from serving.engine import Engine
 from serving.generation import Generator
 from serving.lifecycle import Lifecycle
-from serving.memory import Room
+from serving.memory import Plan, Room
 from serving.text import Tokenizer
 from serving.threads import usable_cores
 from serving.validation import Limits
@@ -39,7 +39,18 @@ class Loader:
         self._limits = limits
         self._on_failure = on_failure
         self._tokenizer: Tokenizer | None = None
+        self._plan: Plan | None = None
         self._is_done = threading.Event()
+
+    @property
+    def cache_bytes(self) -> int:
+        """Memory of the attention caches; 0 before they are there, and where `transformers` keeps its own."""
+        return self._plan.num_slots * self._plan.slot if self._plan else 0
+
+    @property
+    def num_slots(self) -> int:
+        """Sequences that can run at once."""
+        return self._plan.num_slots if self._plan else self._config.max_batch_size
 
     def start(self, *, dispatcher: Dispatcher, generator: Generator) -> None:
         threading.Thread(target=self._run, args=(dispatcher, generator), name="loader", daemon=True).start()
@@ -68,9 +79,10 @@ class Loader:
     def _load(self) -> Engine:
         config = self._config
         golden = read_golden(config.model_dir)
-        checkpoint = load(config.model_dir, _wanted(config), on_phase=self._lifecycle.enter)
+        checkpoint = load(config.model_dir, _wanted(config), progress=self._lifecycle)
         engine = _make_engine(checkpoint, config)
         self._tokenizer = checkpoint.tokenizer
+        self._plan = checkpoint.plan
         self._lifecycle.enter("warming up")
         warm_up(engine, tokenizer=checkpoint.tokenizer, limits=self._limits)
         check_golden(

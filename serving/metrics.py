@@ -27,6 +27,7 @@ class Readings:
     num_tokens_waiting: Callable[[], int]
     num_running: Callable[[], int]
     num_slots: Callable[[], int]
+    cache_bytes: Callable[[], int]
     is_ready: Callable[[], bool]
 
 
@@ -106,6 +107,7 @@ class ServerMetrics:
             Gauge("serving_tokens_waiting", "Tokens that the queue may come to hold", readings.num_tokens_waiting),
             Gauge("serving_sequences_running", "Slots used: sequences in the batch", readings.num_running),
             Gauge("serving_slots", "Sequences that can run at once", readings.num_slots),
+            Gauge("serving_cache_bytes", "Memory of the attention caches", readings.cache_bytes),
             Gauge("serving_ready", "1 when /health says 200", lambda: float(readings.is_ready())),
             *process_metrics(),
         ]

@@ -16,10 +16,27 @@ class Lacking(ValueError):
     """The weights do not hold what config.json asks for."""
 
 
-def load_t5(config: T5Config, files: list[Path], *, dtype: torch.dtype, device: torch.device, layout: Layout) -> T5:
-    """Raises ValueError: `Lacking`, or what is wrong with a file."""
+def load_t5(
+    config: T5Config,
+    files: list[Path],
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    layout: Layout,
+    on_bytes: Callable[[int], None] = lambda num_bytes: None,
+) -> T5:
+    """Raises ValueError: `Lacking`, or what is wrong with a file. `on_bytes` hears of each tensor's first reading."""
     tensors = TensorFiles(files)
-    return build_t5(config, tensors.get, tensors.has, dtype=dtype, device=device, layout=layout)
+    unread = set(tensors.names)
+
+    def get(name: str) -> torch.Tensor:
+        tensor = tensors.get(name)
+        if name in unread:  # a tied output layer is read again
+            unread.discard(name)
+            on_bytes(tensor.nbytes)
+        return tensor
+
+    return build_t5(config, get, tensors.has, dtype=dtype, device=device, layout=layout)
 
 
 def build_t5(

@@ -24,6 +24,10 @@ class TensorFiles:
         for file in files:
             self._files |= dict.fromkeys(self._names(file), file)
 
+    @property
+    def names(self) -> list[str]:
+        return list(self._files)
+
     def has(self, name: str) -> bool:
         return name in self._files
 

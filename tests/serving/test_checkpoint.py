@@ -24,9 +24,21 @@ def folder(tiny, tmp_path):
     return Path(shutil.copytree(tiny, tmp_path / "model"))
 
 
-def open_folder(folder, on_phase=lambda phase: None, **options):
+class Progress:
+    def __init__(self):
+        self.phases = []
+        self.num_bytes = 0
+
+    def enter(self, phase, *, total_bytes=None):
+        self.phases.append((phase, total_bytes))
+
+    def advance(self, num_bytes):
+        self.num_bytes += num_bytes
+
+
+def open_folder(folder, progress=None, **options):
     wanted = Wanted(Room(max_batch_size=4, max_source=64, max_target=64), **{"device": "cpu"} | options)
-    return load(folder, wanted, on_phase=on_phase)
+    return load(folder, wanted, progress=progress or Progress())
 
 
 def engine_of(checkpoint):
@@ -74,12 +86,16 @@ def answer(checkpoint, prompt="Anna asks Ben"):
 
 
 def test_a_safetensors_folder_loads_as_float32_on_a_cpu_and_names_its_phases(folder):
-    phases = []
+    progress = Progress()
 
-    got = open_folder(folder, on_phase=phases.append)
+    got = open_folder(folder, progress)
 
     assert (got.device, got.dtype) == ("cpu", "float32")
-    assert [phase.split()[1] for phase in phases] == ["PyTorch", "the", "weights,"]
+    assert [phase.split()[1] for phase, _ in progress.phases] == ["PyTorch", "the", "weights,"]
+    file_bytes = (folder / "model.safetensors").stat().st_size
+    assert progress.phases[-1][1] == file_bytes
+    # all of the file but its header, which names the tensors
+    assert 0.9 * file_bytes < progress.num_bytes <= file_bytes
 
 
 def test_a_pickled_checkpoint_loads_with_a_warning_and_answers_alike(folder, tiny, caplog):

@@ -9,6 +9,7 @@ import time
 
 import httpx
 import pytest
+from safetensors.torch import load_file, save_file
 
 from serving.lifecycle import Lifecycle
 from tests.serving.conftest import ServerProcess
@@ -141,6 +142,20 @@ def test_a_model_that_does_not_give_its_golden_answers_never_becomes_healthy(tin
     try:
         assert server.end(timeout=60) == 1
         assert "golden.json expects 'not this' and the engine gives" in server.log
+    finally:
+        server.close()
+
+
+def test_a_model_that_computes_no_finite_numbers_never_becomes_healthy(tiny, tmp_path):
+    folder = tmp_path / "broken"
+    shutil.copytree(tiny, folder)
+    tensors = load_file(folder / "model.safetensors")
+    tensors["decoder.final_layer_norm.weight"][0] = float("nan")
+    save_file(tensors, folder / "model.safetensors")
+    server = ServerProcess(MODEL_DIR=folder)
+    try:
+        assert server.end(timeout=60) == 1
+        assert "not finite" in server.log
     finally:
         server.close()
 

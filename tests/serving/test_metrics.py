@@ -140,6 +140,7 @@ def test_latencies_tokens_and_batches_are_told_in_seconds_and_counts(serve):
     assert steps == page["serving_step_duration_seconds_count"] >= num_tokens / 2
     assert page['serving_batch_size_bucket{le="2"}'] == steps
     assert page["serving_slots"] == 4
+    assert page["serving_cache_bytes"] > 100_000
     total = page["serving_request_duration_seconds_sum"]
     assert page["serving_time_to_first_token_seconds_sum"] / 2 < total < 60
     assert page["process_resident_memory_bytes"] > 50e6
