@@ -11,6 +11,7 @@ from provider.api import Api, Settings
 from provider.deployed_model import DeployedModel
 from provider.image_build import ImageBuild
 from provider.model import Model
+from tfplugin.data_source import DataSource
 from tfplugin.install import Release
 from tfplugin.resource import PluginError, Problem, Resource
 from tfplugin.schema import STRING, Attribute, Body, Schema
@@ -52,6 +53,9 @@ class VertexProvider:
 
     def resources(self) -> Sequence[Resource]:
         return [ImageBuild(self._api), Model(self._api), DeployedModel(self._api)]
+
+    def data_sources(self) -> Sequence[DataSource]:
+        return ()
 
     def validate(self, config: State) -> Sequence[Problem]:
         endpoint = config["api_endpoint"]

@@ -88,20 +88,6 @@ class Resource(Protocol):
         ...
 
 
-class Provider(Protocol):
-    """A provider: its configuration and its resource types."""
-
-    schema: Schema
-
-    def resources(self) -> Sequence[Resource]: ...
-
-    def validate(self, config: State) -> Sequence[Problem]: ...
-
-    def configure(self, config: State) -> None:
-        """Keeps the configuration; touches no network."""
-        ...
-
-
 def value_at(state: Any, path: Path) -> Any:
     """The value at a path of names and indexes, None when any step is missing."""
     for step in path:

@@ -25,7 +25,7 @@ from tf.gen import grpc_stdio_pb2_grpc as stdio_rpc
 from tf.gen import tfplugin_pb2_grpc as rpc
 
 from tfplugin.certificate import pem, self_signed
-from tfplugin.resource import Provider
+from tfplugin.provider import Provider
 from tfplugin.servicer import ProviderServicer
 
 MAGIC_COOKIE = ("TF_PLUGIN_MAGIC_COOKIE", "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2")

@@ -17,8 +17,10 @@ import grpc
 from tf.gen import tfplugin_pb2 as pb
 from tf.gen import tfplugin_pb2_grpc as rpc
 
+from tfplugin.data_source import DataSource
 from tfplugin.planning import Path, planned_create, planned_update, replacing_paths
-from tfplugin.resource import Context, PluginError, Problem, Provider, Resource, Stopped
+from tfplugin.provider import Provider
+from tfplugin.resource import Context, PluginError, Problem, Resource, Stopped
 from tfplugin.values import State, decode, encode, known_or_null
 
 Diagnostics = list[pb.Diagnostic]
@@ -70,18 +72,21 @@ class ProviderServicer(rpc.ProviderServicer):  # type: ignore[misc]  # generated
         self.stop = threading.Event()
         self._provider = provider
         self._resources: dict[str, Resource] = {one.type_name: one for one in provider.resources()}
+        self._data_sources: dict[str, DataSource] = {one.type_name: one for one in provider.data_sources()}
 
     def _context(self) -> Context:
         return Context(stop=self.stop)
 
     def GetMetadata(self, request: Any, context: grpc.ServicerContext) -> Any:
         kinds = [pb.GetMetadata.ResourceMetadata(type_name=name) for name in self._resources]
-        return pb.GetMetadata.Response(server_capabilities=_capabilities(), resources=kinds)
+        sources = [pb.GetMetadata.DataSourceMetadata(type_name=name) for name in self._data_sources]
+        return pb.GetMetadata.Response(server_capabilities=_capabilities(), resources=kinds, data_sources=sources)
 
     def GetProviderSchema(self, request: Any, context: grpc.ServicerContext) -> Any:
         return pb.GetProviderSchema.Response(
             provider=self._provider.schema.to_pb(),
             resource_schemas={name: one.schema.to_pb() for name, one in self._resources.items()},
+            data_source_schemas={name: one.schema.to_pb() for name, one in self._data_sources.items()},
             server_capabilities=_capabilities(),
         )
 
@@ -163,6 +168,17 @@ class ProviderServicer(rpc.ProviderServicer):  # type: ignore[misc]  # generated
                 pb.ImportResourceState.ImportedResource(type_name=request.type_name, state=encode(filled)),
             ]
         return pb.ImportResourceState.Response(imported_resources=imported, diagnostics=diagnostics)
+
+    def ValidateDataResourceConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
+        source, config = self._data_sources[request.type_name], decode(request.config)
+        problems, _, diagnostics = guarded(lambda _: source.validate(config), self._context())
+        return pb.ValidateDataResourceConfig.Response(diagnostics=diagnostics + _all(problems))
+
+    def ReadDataSource(self, request: Any, context: grpc.ServicerContext) -> Any:
+        source = self._data_sources[request.type_name]
+        config = known_or_null(planned_create(source.schema.body, decode(request.config)))
+        state, _, diagnostics = guarded(lambda call: source.read(call, config), self._context())
+        return pb.ReadDataSource.Response(state=encode(known_or_null(state)), diagnostics=diagnostics)
 
     def MoveResourceState(self, request: Any, context: grpc.ServicerContext) -> Any:
         problem = Problem(

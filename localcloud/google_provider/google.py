@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from localcloud.google_provider.catalog import Catalog
 from localcloud.google_provider.resources import table
 from localcloud.google_provider.settings import Settings
+from tfplugin.data_source import DataSource
 from tfplugin.resource import Problem, Resource
 from tfplugin.schema import Schema
 from tfplugin.values import State
@@ -23,6 +24,9 @@ class GoogleProvider:
 
     def resources(self) -> Sequence[Resource]:
         return self._resources
+
+    def data_sources(self) -> Sequence[DataSource]:
+        return ()
 
     def validate(self, config: State) -> Sequence[Problem]:
         return []

@@ -37,9 +37,13 @@ class Stack:
     def __init__(self, folder, environment):
         self.folder, self.environment = folder, environment
 
-    def write(self, **box):
+    def write(self, *, scales=None, **box):
+        """scales: a data source's configuration; what it weighs is the output `grams`."""
         document = {"terraform": {"required_providers": {"toy": {"source": RELEASE.source, "version": "0.0.1"}}}}
         document["resource"] = {"toy_box": {"this": box}}
+        if scales is not None:
+            document["data"] = {"toy_scales": {"this": scales}}
+            document["output"] = {"grams": {"value": "${data.toy_scales.this.grams}"}}
         (self.folder / "main.tf.json").write_text(json.dumps(document))
         return self
 
@@ -62,7 +66,11 @@ class Stack:
 
     def instance(self):
         state = json.loads((self.folder / "terraform.tfstate").read_text())
-        return state["resources"][0]["instances"][0]
+        (box,) = [one for one in state["resources"] if one["type"] == "toy_box"]
+        return box["instances"][0]
+
+    def output(self, name):
+        return json.loads((self.folder / "terraform.tfstate").read_text())["outputs"][name]["value"]
 
 
 @pytest.fixture

@@ -129,3 +129,20 @@ def test_a_plugin_started_by_hand_says_who_starts_it(environment):
 
     assert done.returncode == 1
     assert "Terraform starts it" in done.stderr
+
+
+def test_terraform_reads_a_data_source_at_plan_and_waits_for_what_is_not_known_yet(stack):
+    stack.write(name="ab", scales={"name": "anvil"})
+    assert "grams = 5" in " ".join(stack.run("plan").split())
+
+    stack.write(name="ab", scales={"name": "${toy_box.this.id}"})
+    assert "known after apply" in stack.run("plan")
+    stack.run("apply", "-auto-approve")
+    assert stack.output("grams") == len("box/ab")
+    assert "No changes" in stack.run("plan", "-detailed-exitcode")
+
+
+def test_terraform_shows_why_a_data_source_found_nothing(stack):
+    stack.write(name="ab", scales={"name": "ghost"})
+
+    assert "A ghost weighs nothing." in stack.run("plan", code=1)

@@ -213,3 +213,38 @@ def test_the_schema_tells_nesting_and_what_is_sensitive(servicer):
     assert (blocks["lid"].nesting, blocks["lid"].max_items) == (nesting.LIST, 1)
     assert blocks["sticker"].nesting == nesting.SET
     assert [one.type_name for one in blocks["lid"].block.block_types] == ["hinge"]
+
+
+def weigh(servicer, **config):
+    empty = {"name": "feather", "number": None, "grams": None}
+    request = pb.ReadDataSource.Request(type_name="toy_scales", config=encode(empty | config))
+    reply = servicer.ReadDataSource(request, None)
+    return decode(reply.state), list(reply.diagnostics)
+
+
+def test_a_data_source_is_in_the_schema_and_in_the_metadata(servicer):
+    schemas = servicer.GetProviderSchema(pb.GetProviderSchema.Request(), None).data_source_schemas
+    metadata = servicer.GetMetadata(pb.GetMetadata.Request(), None).data_sources
+
+    assert [one.name for one in schemas["toy_scales"].block.attributes] == ["name", "number", "grams"]
+    assert [one.type_name for one in metadata] == ["toy_scales"]
+
+
+def test_a_data_source_reads_with_its_defaults(servicer):
+    assert weigh(servicer) == ({"name": "feather", "number": 1, "grams": 7}, [])
+    assert weigh(servicer, number=3)[0]["grams"] == 21
+
+
+def test_a_data_source_that_finds_nothing_is_an_error_at_its_attribute(servicer):
+    state, (problem,) = weigh(servicer, name="ghost")
+
+    assert (state, problem.summary, problem.severity) == (None, "Nothing on the scales", ERROR)
+    assert [step.attribute_name for step in problem.attribute.steps] == ["name"]
+
+
+def test_a_data_source_is_validated(servicer):
+    config = encode({"name": "", "number": UNKNOWN, "grams": None})
+    request = pb.ValidateDataResourceConfig.Request(type_name="toy_scales", config=config)
+
+    (problem,) = servicer.ValidateDataResourceConfig(request, None).diagnostics
+    assert problem.summary == "A thing has a name"

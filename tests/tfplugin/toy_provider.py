@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tfplugin.install import Release
-from tfplugin.resource import PluginError, Stopped
+from tfplugin.resource import PluginError, Problem, Stopped
 from tfplugin.schema import NUMBER, STRING, Attribute, Block, Body, Schema, list_of
 
 RELEASE = Release(source="flanstack.test/tests/toy", version="0.0.1", module="toy_provider")
@@ -43,6 +43,15 @@ BOX = Schema(
             Attribute(name="tags", type=list_of(STRING), optional=True),
         ],
         blocks=[LID, STICKER],
+    )
+)
+SCALES = Schema(
+    body=Body(
+        attributes=[
+            Attribute(name="name", type=STRING, required=True),
+            Attribute(name="number", type=NUMBER, optional=True, computed=True, default=1),
+            Attribute(name="grams", type=NUMBER, computed=True),
+        ]
     )
 )
 
@@ -85,11 +94,30 @@ class Box:
         return {"id": identifier, "name": identifier.removeprefix("box/"), "size": 1}
 
 
+@dataclass
+class Scales:
+    """Weighs what it is named: a letter a gram."""
+
+    type_name: str = "toy_scales"
+    schema: Schema = field(default=SCALES)
+
+    def validate(self, config):
+        return [Problem("A thing has a name", path=("name",))] if config["name"] == "" else []
+
+    def read(self, context, config):
+        if config["name"] == "ghost":
+            raise PluginError("Nothing on the scales", "A ghost weighs nothing.", path=("name",))
+        return config | {"grams": len(config["name"]) * config["number"]}
+
+
 class ToyProvider:
     schema = Schema(body=Body(attributes=[Attribute(name="secret", type=STRING, optional=True, sensitive=True)]))
 
     def resources(self):
         return [Box()]
+
+    def data_sources(self):
+        return [Scales()]
 
     def validate(self, config):
         return []
