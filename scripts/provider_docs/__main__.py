@@ -26,7 +26,7 @@ def pages() -> dict[Path, str]:
     classes = error_classes(known)
     told = {name: messages(module, classes) for name, module in known.items()}
     resources = list(provider.resources())
-    sources = list(getattr(provider, "data_sources", list)())
+    sources = list(provider.data_sources())
     reach = {type(one).__module__: reached(type(one).__module__, known) for one in (*resources, *sources)}
     # What most resources reach is told once, on a page of its own.
     shared = {name for name in known if sum(name in one for one in reach.values()) * 2 > len(reach)}

@@ -6,7 +6,7 @@ Finds every call that makes an error, a problem of a configuration or a warning.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from scripts.provider_docs.sources import Module
@@ -61,19 +61,21 @@ class _Reader:
         """
         if self._is_maker(function):
             return
+        texts = Texts(self._module, function)
         for node in ast.walk(function):
             if isinstance(node, ast.Call):
-                yield from self._of_call(node, Texts(self._module, function))
+                yield from self._of_call(node, texts)
+            if isinstance(node, ast.Assign) and _sets(node, "summary"):  # an error that is told anew
+                details = [
+                    one.value for one in ast.walk(function) if isinstance(one, ast.Assign) and _sets(one, "detail")
+                ]
+                yield from _messages("error", texts.of(node.value), texts.of(details[0]) if details else [""])
 
     def _of_call(self, call: ast.Call, texts: Texts) -> Iterator[Message]:
         kind = self._kind(call)
         if kind:
             first, second = _argument(call, 0, "summary"), _argument(call, 1, "detail")
-            summaries, details = texts.of(first) if first else [], texts.of(second) if second else [""]
-            if len(details) != len(summaries):  # the same number: the same choice decides both
-                details = [" / ".join(details)] * len(summaries)
-            pairs = zip(summaries, details, strict=True)
-            yield from (Message(kind, summary, detail) for summary, detail in pairs if says_something(summary))
+            yield from _messages(kind, texts.of(first) if first else [], texts.of(second) if second else [""])
         maker = self._module.functions.get(called(call))
         if maker is not None and self._is_maker(maker):
             for inner in _made(maker):
@@ -95,6 +97,17 @@ class _Reader:
             for call in _made(function)
             if call.args
         )
+
+
+def _messages(kind: str, summaries: Sequence[str], details: Sequence[str]) -> Iterator[Message]:
+    if len(details) != len(summaries):  # the same number: the same choice decides both
+        details = [" / ".join(details)] * len(summaries)
+    pairs = zip(summaries, details, strict=True)
+    yield from (Message(kind, summary, detail) for summary, detail in pairs if says_something(summary))
+
+
+def _sets(node: ast.Assign, attribute: str) -> bool:
+    return any(isinstance(target, ast.Attribute) and target.attr == attribute for target in node.targets)
 
 
 def _made(function: ast.FunctionDef) -> list[ast.Call]:

@@ -40,7 +40,7 @@ class Texts:
                 return [text]
             case ast.JoinedStr(values=parts):
                 return ["".join(one) for one in product(*(self.of(part) for part in parts))]
-            case ast.FormattedValue(value=inner):
+            case ast.FormattedValue(value=inner) | ast.Subscript(value=inner, slice=ast.Slice()):
                 return self.of(inner)
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 return [a + b for a, b in product(self.of(left), self.of(right))]
@@ -48,10 +48,8 @@ class Texts:
                 return [*self.of(body), *self.of(orelse)]
             case ast.Name(id=name):
                 return self._of_name(name)
-            case ast.Attribute(attr=name):
+            case ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(value=str(name))):
                 return [f"*{name}*"]
-            case ast.Subscript(slice=ast.Constant(value=str(key))):
-                return [f"*{key}*"]
             case ast.Call():
                 return self._of_call(node)
         return [GAP]
@@ -73,13 +71,19 @@ class Texts:
         if inner is not None and returned and all(is_text(one) for one in returned):
             texts = Texts(self._module, inner, bound(inner, call), self)
             return [text for one in returned for text in texts.of(one)]
-        names = [one for one in call.args if isinstance(one, ast.Name | ast.Attribute | ast.Subscript)]
-        return self.of(names[0]) if len(call.args) == 1 and names else [GAP]
+        match call.args:
+            case [ast.Constant(value=str(key))]:  # looked up
+                return [f"*{key}*"]
+            case [one]:  # trimmed, or made a text
+                return self.of(one)
+        return [GAP]
 
     def _of_join(self, separator: ast.expr, parts: ast.expr) -> list[str]:
         """Of parts that are written out, in place or in a comprehension that leaves empty ones out."""
         parts = parts.generators[0].iter if isinstance(parts, ast.GeneratorExp) else parts
         if not isinstance(parts, ast.Tuple | ast.List) or not isinstance(separator, ast.Constant):
+            return [GAP]
+        if any(isinstance(part, ast.Starred) for part in parts.elts):
             return [GAP]
         return [str(separator.value).join(one) for one in product(*(self.of(part) for part in parts.elts))]
 

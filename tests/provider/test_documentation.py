@@ -100,6 +100,10 @@ class Thing:
         context.warn(why, "\\n".join(one for one in (state["log"], "Apply again.") if one))
         raise Lost("Gone " + tail(3), detail="Plan " "again.")
 
+    def tell(self, error, what):
+        error.summary = clean(f"{what} failed: {error.message}")[:80]
+        error.detail = "Look at the log."
+
 def tail(lines):
     return f"after {lines} lines"
 """
@@ -127,6 +131,7 @@ def test_the_errors_of_a_module_are_read_from_its_source(package):
         Message("warning", "it is late", "*log*\nApply again."),
         Message("warning", "*reason* failed", "*log*\nApply again."),
         Message("error", "Gone after *lines* lines", "Plan again."),
+        Message("error", "*what* failed: *message*", "Look at the log."),
     ]
 
 
