@@ -28,6 +28,7 @@ from localcloud import (
 )
 from localcloud.cloud import LocalCloud
 from localcloud.cloudbuild import routes as cloudbuild
+from localcloud.cloudlogging import routes as cloudlogging
 from localcloud.config import ServeConfig
 from localcloud.errors import ApiError, invalid
 from localcloud.faults import Faults
@@ -41,7 +42,7 @@ from localcloud.runtime.supervisor import Supervisor
 from localcloud.store import Store
 from localcloud.vertex import service as vertex
 
-SERVICES = (vertex, cloudbuild, artifactregistry, cloudrun, storage, serviceusage, metadata, iam)
+SERVICES = (vertex, cloudbuild, cloudlogging, artifactregistry, cloudrun, storage, serviceusage, metadata, iam)
 logger = logging.getLogger("localcloud")
 
 

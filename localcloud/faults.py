@@ -33,6 +33,47 @@ PRESETS: dict[str, tuple[str, str]] = {
     "too_many_requests": ("RESOURCE_EXHAUSTED", "Quota exceeded for requests per minute per region."),
     "internal": ("INTERNAL", "Internal error encountered."),
     "permission": ("PERMISSION_DENIED", "The caller does not have permission."),
+    "quota_zero": (
+        "RESOURCE_EXHAUSTED",
+        "Quota exceeded for quota metric 'aiplatform.googleapis.com/custom_model_serving_nvidia_a100_gpus' and limit "
+        "'CustomModelServingA100GPUsPerProjectPerRegion' of service 'aiplatform.googleapis.com' for consumer "
+        "'project_number:123456789012'.",
+    ),
+    "image_permission": (
+        "FAILED_PRECONDITION",
+        "Failed to pull the container image: service-123456789012@gcp-sa-aiplatform.iam.gserviceaccount.com: "
+        'Permission "artifactregistry.repositories.downloadArtifacts" denied on resource '
+        '"projects/other/locations/europe-west4/repositories/images" (or it may not exist)',
+    ),
+    "act_as": (
+        "PERMISSION_DENIED",
+        "You do not have permission to act as service account: flan-serving@flan.iam.gserviceaccount.com. "
+        "(iam.serviceAccounts.actAs)",
+    ),
+    "artifact_permission": (
+        "FAILED_PRECONDITION",
+        "Service account `service-123456789012@gcp-sa-aiplatform.iam.gserviceaccount.com` does not have "
+        '`[storage.objects.get]` IAM permission(s) to the directory "gs://flan-models/xxl". Please either copy '
+        "the files to the Google Cloud Storage bucket owned by your project, or grant the required IAM "
+        "permission(s) to the service account.",
+    ),
+    "deploy_permission": (
+        "PERMISSION_DENIED",
+        "Permission 'aiplatform.endpoints.deploy' denied on resource "
+        "'//aiplatform.googleapis.com/projects/flan/locations/europe-west4/endpoints/4242' (or it may not exist).",
+    ),
+}
+
+
+# google.rpc.ErrorInfo, where the service adds one.
+DETAILS: dict[str, dict[str, str]] = {
+    "quota_zero": {
+        "service": "aiplatform.googleapis.com",
+        "quota_metric": "aiplatform.googleapis.com/custom_model_serving_nvidia_a100_gpus",
+        "quota_limit": "CustomModelServingA100GPUsPerProjectPerRegion",
+        "quota_limit_value": "0",
+        "quota_location": "europe-west4",
+    },
 }
 
 
@@ -112,8 +153,14 @@ class Effect(_Strict):
 
     def error(self) -> ApiError | None:
         if self.preset:
-            return ApiError(*PRESETS[self.preset])
+            info = DETAILS.get(self.preset)
+            return ApiError(*PRESETS[self.preset], details=[_error_info(info)] if info else None)
         return ApiError(self.status, self.message) if self.status else None
+
+
+def _error_info(metadata: dict[str, str]) -> dict[str, Any]:
+    kind = "type.googleapis.com/google.rpc.ErrorInfo"
+    return {"@type": kind, "reason": "QUOTA_EXCEEDED", "domain": "googleapis.com", "metadata": metadata}
 
 
 class Fault(_Strict):

@@ -242,7 +242,7 @@ class Process:
 
     def _note(self, text: str) -> None:
         with self._open_log() as log:
-            log.write(f"[localcloud {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}] {self.name} {text}\n".encode())
+            log.write(f"[localcloud {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}] {self.name} {text}\n".encode())
 
 
 def expand(word: str, env: dict[str, str]) -> str:
