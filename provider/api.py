@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from provider.failures import advice, words_of
 from tfplugin.resource import PluginError, Stopped
 
 JsonObject = dict[str, Any]
@@ -23,6 +24,7 @@ HOSTS = {
     "cloudbuild": "https://cloudbuild.googleapis.com",
     "artifactregistry": "https://artifactregistry.googleapis.com",
     "storage": "https://storage.googleapis.com",
+    "logging": "https://logging.googleapis.com",
 }
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
@@ -104,8 +106,12 @@ class Api:
         json: JsonObject | None = None,
         data: Any = None,
         content_type: str | None = None,
+        is_repeatable: bool = False,
     ) -> JsonObject:
-        """One call, retried where a retry is safe. Raises ApiError or Stopped."""
+        """One call, retried where a retry is safe. Raises ApiError or Stopped.
+
+        is_repeatable: a POST or PATCH that does no harm when it is done twice, such as a create under a chosen id.
+        """
         url = f"{self.host(service, region=region)}/{quote(path.lstrip('/'), safe='/:@%~')}"
         headers = {"Content-Type": content_type} if content_type else None
         delay = FIRST_DELAY_S
@@ -113,7 +119,7 @@ class Api:
             error = self._try(method, url, params=params, json=json, data=data, headers=headers)
             if not isinstance(error, _Refusal):
                 return error
-            if attempt == MAX_TRIES or not error.may_retry(method):
+            if attempt == MAX_TRIES or not error.may_retry(method, is_repeatable=is_repeatable):
                 raise error.as_api_error(method, url)
             pause = error.retry_after_s if error.retry_after_s is not None else delay * random.uniform(0.5, 1.5)  # noqa: S311  jitter
             if stop.wait(min(pause, MAX_DELAY_S)):
@@ -155,17 +161,18 @@ class _Refusal:
     message: str
     retry_after_s: float | None
 
-    def may_retry(self, method: str) -> bool:
+    def may_retry(self, method: str, *, is_repeatable: bool) -> bool:
         if self.status in NOT_STARTED_STATUS:
             return True
-        return method in ("GET", "DELETE") and (self.status == 0 or self.status in RETRIED_STATUS)
+        is_safe = method in ("GET", "DELETE") or is_repeatable
+        return is_safe and (self.status == 0 or self.status in RETRIED_STATUS)
 
     def as_api_error(self, method: str, url: str) -> ApiError:
         if self.status == 0:
             summary = "The API cannot be reached" if self.reason == "UNAVAILABLE" else "This is no Google API"
         else:
             summary = f"{self.reason}: {self.message.splitlines()[0] if self.message else 'no message'}"
-        cure = _CURES.get(self.status, "")
+        cure = (advice(self.reason, self.message) if self.status else "") or _CURES.get(self.status, "")
         detail = "\n".join(
             part for part in (f"{method} {url} answered {self.status or 'nothing'}.", self.message, cure) if part
         )
@@ -175,7 +182,7 @@ class _Refusal:
 def _refusal(answer: Any) -> _Refusal:
     try:
         error = answer.json()["error"]
-        reason, message = str(error.get("status", answer.reason)), str(error.get("message", ""))
+        reason, message = str(error.get("status", answer.reason)), words_of(error)
     except (ValueError, KeyError, TypeError, AttributeError):
         reason, message = str(answer.reason), answer.text[:500]
     header = answer.headers.get("Retry-After", "")

@@ -10,13 +10,16 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from provider import cloud_logging
 from provider.api import Api, JsonObject
+from provider.failures import Log, explain
+from provider.operation_failures import console_of_build
 from provider.operations import OperationFailed, OperationTimedOut, Poll
-from provider.progress import Progress, clock
+from provider.progress import GOOGLE, Progress, clock
 from tfplugin.resource import PluginError
 
 RUNNING = ("PENDING", "QUEUED", "WORKING")
-LOG_LINES = 25
+LOG_LINES = 100  # looked at for a cause; the screen has room for some
 
 
 @dataclass(frozen=True)
@@ -122,10 +125,16 @@ class Builds:
 
     def wait(self, build_id: str, *, timeout_s: float, progress: Progress) -> JsonObject:
         """The finished build. OperationFailed with the end of its log when it failed; may raise Stopped."""
+        progress.place = self.api.settings.api_endpoint or GOOGLE
+        with progress.heartbeats():
+            return self._ended(build_id, timeout_s=timeout_s, progress=progress)
+
+    def _ended(self, build_id: str, *, timeout_s: float, progress: Progress) -> JsonObject:
         poll = Poll(timeout_s, self.stop)
         while True:
             build = poll.look(lambda: self.get(build_id), progress)
             if build is not None:
+                progress.machine = progress.machine or str(build.get("options", {}).get("machineType", ""))
                 progress.phase(_phase(build))
                 if build["status"] == "SUCCESS":
                     return build
@@ -141,30 +150,39 @@ class Builds:
     def _failure(self, build: JsonObject, progress: Progress) -> OperationFailed:
         info = build.get("failureInfo", {})
         message = info.get("detail") or build.get("statusDetail") or "Cloud Build gave no reason."
-        tail = self._log_tail(build)
-        return OperationFailed(
-            f"Build {build['id']} ended as {build['status']} after {clock(progress.elapsed_s)}",
-            f"{message}\nPhase: {progress.phase_now}\nLog: {build.get('logUrl')}" + (f"\n{tail}" if tail else ""),
-            reason=str(build["status"]),
-            message=str(message),
+        status = str(build["status"])
+        return explain(
+            OperationFailed(status, "", reason=status, message=str(message)),
+            what=f"Build {build['id']}",
+            asked=progress.asked or _asked(build),
+            phase=progress.told,
+            elapsed=clock(progress.elapsed_s),
+            log=self._log(build),
+            console=console_of_build(build),
         )
 
-    def _log_tail(self, build: JsonObject) -> str:
-        """The last lines of the log: from its bucket, or from the address that the local cloud gives; else ""."""
-        bucket, link = str(build.get("logsBucket", "")).removeprefix("gs://"), str(build.get("logUrl", ""))
-        if bucket:
-            url = f"{self.api.host('storage')}/storage/v1/b/{bucket}/o/log-{build['id']}.txt?alt=media"
-        elif self.api.settings.api_endpoint and link.startswith(self.api.host("cloudbuild")):
-            url = link
-        else:  # a page of Google's console, for people
-            return ""
+    def _log(self, build: JsonObject) -> Log:
+        """The end of the log, from its bucket or from Cloud Logging."""
+        bucket = str(build.get("logsBucket", "")).removeprefix("gs://")
+        if not bucket:
+            return cloud_logging.of_build(self.api, self.project, str(build["id"]), stop=self.stop)
         import requests
 
+        url = f"{self.api.host('storage')}/storage/v1/b/{bucket}/o/log-{build['id']}.txt?alt=media"
         try:
             answer = self.api.session().get(url, timeout=20)
-        except requests.RequestException:
-            return ""
-        return "\n".join(answer.text.splitlines()[-LOG_LINES:]) if answer.ok else ""
+        except requests.RequestException as error:
+            return Log(note=f"It cannot be read: {type(error).__name__}.")
+        if not answer.ok:
+            return Log(note=f"It cannot be read: gs://{bucket} answered {answer.status_code}.")
+        return Log(lines=answer.text.splitlines()[-LOG_LINES:])
+
+
+def _asked(build: JsonObject) -> str:
+    given = build.get("substitutions", {})
+    image = f"{given.get('_IMAGE', 'an image')}:{given.get('_TAG', '')}".rstrip(":")
+    trigger = f" by trigger {build['buildTriggerId']}" if build.get("buildTriggerId") else ""
+    return f"build {image}{trigger} within {build.get('timeout', 'its timeout')}"
 
 
 def _phase(build: JsonObject) -> str:

@@ -189,7 +189,7 @@ class Model:
 
     def _start(self, registry: Registry, planned: State, parent: str | None) -> tuple[JsonObject, Progress]:
         """Starts an upload. parent: the model that gets a new version; None for a new model."""
-        progress = Progress(self.type_name, planned["display_name"])
+        progress = Progress(self.type_name, planned["display_name"], asked=_asked(planned, parent))
         body: JsonObject = {"model": to_api(planned, is_version=parent is not None)}
         if parent is not None:
             body["parentModel"] = parent
@@ -231,6 +231,12 @@ class Model:
                 "versions": versions,
             }
         )
+
+
+def _asked(planned: State, parent: str | None) -> str:
+    name = planned["model_id"] if isinstance(planned["model_id"], str) else planned["display_name"]
+    what = f"a new version of {parent}" if parent else f"model {name}"
+    return f"upload {planned['container_spec'][0]['image_uri']} as {what} in {planned['location']}"
 
 
 def _needs_version(prior: State, planned: State) -> bool:

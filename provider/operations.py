@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable
 
 from provider.api import Api, ApiError, JsonObject
-from provider.progress import Progress, clock
+from provider.failures import words_of
+from provider.operation_failures import explained
+from provider.progress import GOOGLE, Progress, clock
 from tfplugin.resource import PluginError, Stopped
 
 FIRST_POLL_S, SLOWEST_POLL_S = 0.2, 15.0
@@ -87,6 +89,19 @@ def wait(
     api: Api, operation: JsonObject, *, timeout_s: float, progress: Progress, stop: threading.Event, region: str
 ) -> JsonObject:
     """The operation's response. Raises OperationFailed, OperationTimedOut, ApiError or Stopped."""
+    progress.place = api.settings.api_endpoint or GOOGLE
+    with progress.heartbeats():
+        operation = _ended(api, operation, timeout_s=timeout_s, progress=progress, stop=stop, region=region)
+    if "error" in operation:
+        raise explained(_failure(operation["error"]), operation, progress, api=api, stop=stop)
+    _tell_stage(operation, progress)
+    return response_of(operation)
+
+
+def _ended(
+    api: Api, operation: JsonObject, *, timeout_s: float, progress: Progress, stop: threading.Event, region: str
+) -> JsonObject:
+    """The operation once it is done."""
     name = operation["name"]
     poll = Poll(timeout_s, stop)
     seen: JsonObject | None = operation
@@ -101,10 +116,7 @@ def wait(
         poll.pause()
         seen = poll.look(lambda: api.get("aiplatform", f"/v1/{name}", stop=stop, region=region), progress)
         operation = seen or operation
-    if "error" in operation:
-        raise _failure(operation, progress)
-    _tell_stage(operation, progress)
-    return response_of(operation)
+    return operation
 
 
 def _tell_stage(operation: JsonObject, progress: Progress) -> None:
@@ -118,17 +130,9 @@ def response_of(operation: JsonObject) -> JsonObject:
     return {key: value for key, value in operation.get("response", {}).items() if key != "@type"}
 
 
-def _failure(operation: JsonObject, progress: Progress) -> OperationFailed:
-    error = operation["error"]
-    reason = REASONS.get(error.get("code", 2), "UNKNOWN")
-    message = str(error.get("message", ""))
-    return OperationFailed(
-        f"{progress.resource} {progress.identifier} failed after {clock(progress.elapsed_s)}: "
-        f"{message.splitlines()[0] if message else reason}",
-        f"{reason} in phase {progress.phase_now or 'STARTING'}.\n{message}\nOperation {operation['name']}",
-        reason=reason,
-        message=message,
-    )
+def _failure(error: JsonObject) -> OperationFailed:
+    reason, message = REASONS.get(error.get("code", 2), "UNKNOWN"), words_of(error)
+    return OperationFailed(message, "", reason=reason, message=message)
 
 
 def cut_short(error: Stopped | PluginError) -> str:
@@ -152,13 +156,14 @@ def retry_precondition(
     None when the resource does not exist: for a delete, that is success. A refusal that lasts is an error.
     """
     poll = Poll(min(timeout_s, PRECONDITION_S), stop)
-    while True:
-        try:
-            return api.call("aiplatform", method, path, stop=stop, region=region, json=json)
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            if error.reason != "FAILED_PRECONDITION" or poll.is_over:
-                raise
-            progress.phase("WAITING", error.message)
-        poll.pause()
+    with progress.heartbeats():
+        while True:
+            try:
+                return api.call("aiplatform", method, path, stop=stop, region=region, json=json)
+            except ApiError as error:
+                if error.status == 404:
+                    return None
+                if error.reason != "FAILED_PRECONDITION" or poll.is_over:
+                    raise
+                progress.phase("WAITING", error.message)
+            poll.pause()

@@ -160,7 +160,8 @@ def test_a_failed_build_shows_the_end_of_its_log_and_the_next_apply_builds_again
     faults({"operation": "build", "stage": "docker"}, {"status": "INTERNAL", "message": "no space left on device"})
 
     said = folder.refused("apply", "-auto-approve")
-    assert "ended as FAILURE after 00:0" in said
+    assert "failed after 00:0" in said
+    assert "The disk is full." in said
     assert "hello from failing" in said  # what the build's first step printed
     state = folder.state()["image_build"]
     assert (state["tainted"], state["status"], state["build_id"]) == (True, "FAILURE", builds(cloud)[0]["id"])

@@ -61,7 +61,7 @@ def test_a_phase_is_told_once_and_with_its_time(waited, script, tmp_path, capsys
     waited()
 
     assert (tmp_path / "progress").read_text().count("PREPARING_MODEL") == 1
-    assert capsys.readouterr().err == "[INFO]  vertex_thing e/1: PREPARING_MODEL 00:00 \n"
+    assert capsys.readouterr().err == "[INFO]  vertex_thing e/1: PREPARING_MODEL 00:00 (00:00)\n"
 
 
 def test_a_failure_tells_googles_words_the_phase_and_the_operation(waited, script):
@@ -70,9 +70,10 @@ def test_a_failure_tells_googles_words_the_phase_and_the_operation(waited, scrip
     with pytest.raises(OperationFailed) as caught:
         waited()
 
-    assert caught.value.summary == "vertex_thing e/1 failed after 00:00: Model server never became ready."
-    assert caught.value.detail.startswith("FAILED_PRECONDITION in phase PREPARING_MODEL.\n")
-    assert NAME in caught.value.detail
+    assert caught.value.summary.startswith("vertex_thing e/1 failed after 00:00: The container did not answer 200")
+    assert "Phase:   PREPARING_MODEL 00:00" in caught.value.detail
+    assert "FAILED_PRECONDITION: Model server never became ready. See the logs." in caught.value.detail
+    assert "operations/5" in caught.value.detail
 
 
 def test_a_minute_without_network_does_not_end_a_wait(waited, script, tmp_path):

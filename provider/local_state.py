@@ -1,0 +1,41 @@
+"""What the provider keeps on this machine for people: progress of what runs, and how long phases took before.
+
+Nothing here is needed to apply: it may be deleted at any time, and one that cannot be written stops nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+FOLDER_VARIABLE = "FLANSTACK_STATE_DIR"
+PROGRESS_VARIABLE = "FLANSTACK_PROGRESS_FILE"
+WORKSPACE_FOLDER = ".flanstack"
+
+
+def folder() -> Path:
+    """The nearest `.flanstack` at or above the working directory, else one of the user's.
+
+    A repository has one folder for all its stacks, each of which Terraform works in by itself.
+    """
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named)
+    here = Path.cwd()
+    for place in (here, *here.parents):
+        if (place / WORKSPACE_FOLDER).is_dir():
+            return place / WORKSPACE_FOLDER
+    home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(home).expanduser() / "flanstack"
+
+
+def progress_file() -> Path:
+    """Where progress is told: as FLANSTACK_PROGRESS_FILE says, else in the folder."""
+    return Path(os.environ.get(PROGRESS_VARIABLE) or folder() / "progress.jsonl")
+
+
+def warn(text: str) -> None:
+    """One line for Terraform's log."""
+    sys.stderr.write(f"[WARN]  {text}\n")
+    sys.stderr.flush()
