@@ -1,4 +1,4 @@
-"""`python -m provider`: serves the plugin to Terraform, installs it into a mirror, or packages it for a registry."""
+"""`python -m provider`: serves the plugin to Terraform, installs or packages it, or shows what it is doing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,15 @@ def command_line() -> int:
     package.add_argument(
         "--python", action="append", type=Path, help="compiles bytecode, repeatable; default those on the PATH"
     )
+    progress = commands.add_parser("progress", help="show what the provider is doing, which Terraform hides")
+    progress.add_argument("--follow", action="store_true", help="go on showing, until Ctrl-C")
+    progress.add_argument("--file", type=Path, help="default the one that FLANSTACK_PROGRESS_FILE or the folder names")
+    progress.add_argument("run", nargs="*", metavar="COMMAND", help="run it and show its progress: -- terraform apply")
     arguments = parser.parse_args()
+    if arguments.command == "progress":
+        from provider.progress_follow import show
+
+        return show(arguments.file, follow=arguments.follow, command=arguments.run)
     if arguments.command == "install":
         return install_into(arguments.mirror)
     return package_into(arguments.out, platforms=arguments.platform, pythons=arguments.python)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import statistics
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,8 @@ def key_of(place: str, resource: str, machine: str, phase: str) -> str:
 
 def usual_s(path: Path, key: str) -> float | None:
     """The median of the past runs in seconds; None when there is none."""
-    runs = _read(path).get(key)
-    return statistics.median(runs) if runs else None
+    runs = sorted(_read(path).get(key, []))
+    return (runs[len(runs) // 2] + runs[(len(runs) - 1) // 2]) / 2 if runs else None
 
 
 def add(path: Path, key: str, seconds: float) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from provider.progress_follow import Follower
 from scripts.cdktf_run import STACKS, CdktfFailed, CdktfRun, StackResult
 from scripts.deployment import Deployment
 from scripts.local_cloud import LocalCloudFailed
@@ -53,17 +54,10 @@ class ProgressFollower:
         self._thread.join()
 
     def _follow(self) -> None:
-        with self._path.open() as lines:
-            while not self._done.wait(0.2):
-                for line in lines:
-                    self._show(line)
-
-    def _show(self, line: str) -> None:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            return  # half a line: the provider is writing it
-        self._phase.note(f"{event['resource']}: {event['phase']}")
+        follower = Follower(self._path)
+        while not self._done.wait(0.2):
+            for event in follower.new():
+                self._phase.note(f"{event.resource}: {event.told}")
 
 
 def deploy(timeline: Timeline) -> dict[str, StackResult]:
