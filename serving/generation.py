@@ -39,6 +39,15 @@ class Generator:
     def attach(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
 
+    def require_room(self, num_sequences: int = 1, *, client: str) -> None:
+        """Raises `NotReady` or `Overloaded` where `submit` would. Worth asking before a body is read.
+
+        A full server must say so at once, and hundreds may hear it in the same moment.
+        """
+        self._lifecycle.require_healthy()
+        # each prompt has one token at least, and may ask for one
+        self._dispatcher.require_room(num_sequences, 2 * num_sequences, client=client)
+
     async def submit(
         self,
         bodies: list[GenerateBody],
@@ -56,9 +65,8 @@ class Generator:
         tokenizer = self._tokenizer
         if tokenizer is None:
             raise NotReady("the tokenizer is not loaded yet; try again in 5 s", retry_after_s=5)
-        # Before the prompts are read: their tokens take milliseconds each, and a full server must say so at once.
-        # Each prompt has one token at least, and may ask for one.
-        self._dispatcher.require_room(len(bodies), 2 * len(bodies), client=client)
+        # again, now for all of them and before their tokens are counted, which takes milliseconds each
+        self.require_room(len(bodies), client=client)
         # off the event loop: long prompts take milliseconds each, and /health must answer meanwhile
         requests = await asyncio.to_thread(
             lambda: [validate(body, limits=self._limits, tokenizer=tokenizer, client=client) for body in bodies]

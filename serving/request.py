@@ -12,12 +12,19 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 MAX_STOPS = 4
+MAX_NAMES = 24
 MAX_STOP_CHARS = 100
 
 
 def _whole(value: object) -> object:
     """64.0 is 64: on its way through Vertex AI's protobuf every number becomes a double."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def refuse_many_names(value: object) -> None:
+    """Each unknown name is a sentence in the answer: a hundred thousand of them are not looked at."""
+    if isinstance(value, dict) and len(value) > MAX_NAMES:
+        raise ValueError(f"should have at most {MAX_NAMES} names")
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
@@ -32,6 +39,7 @@ class Parameters(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, value: object) -> object:
+        refuse_many_names(value)
         return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
 
     max_new_tokens: Whole | None = Field(

@@ -113,7 +113,7 @@ def _sentence(problem: Any, known: Sequence[str]) -> str:
 
 
 def _offer(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name[:MAX_SHOWN_CHARS], known, n=1)
     return f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
 
 

@@ -13,14 +13,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from starlette.types import Receive, Scope, Send
 
 from serving.config import MOST_INSTANCES, ServerConfig
 from serving.errors import ClientGone, InvalidRequest, ServingError
 from serving.generation import Generation, Generator
 from serving.lifecycle import Lifecycle
-from serving.request import GenerateBody, Parameters
+from serving.request import GenerateBody, Parameters, refuse_many_names
 from serving.sequence import Completion, Delta
 from serving.wires.bodies import read_json, while_connected
 from serving.wires.deadline import HEADER, timeout_of
@@ -50,6 +50,12 @@ class PredictRequest(BaseModel):
     instances: list[Instance] = Field(min_length=1, max_length=MOST_INSTANCES)
     parameters: Parameters | None = None  # Google's own client sends null when it is given none
     stream: bool = Field(default=False, description="answer with server-sent events; for streamRawPredict")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_many_names(cls, value: object) -> object:
+        refuse_many_names(value)
+        return value
 
     def bodies(self) -> list[GenerateBody]:
         shared = self.parameters.model_dump(exclude_unset=True) if self.parameters else {}
@@ -90,13 +96,13 @@ class VertexWire:
 
     async def predict(self, request: Request) -> Response:
         """Answers `{"predictions": […]}`, or with `"stream": true` server-sent events of the text as it grows."""
-        self._lifecycle.require_healthy()
+        client = client_of(request, header=self._config.client_header)
+        self._generator.require_room(client=client)
         body = await read_json(request, PredictRequest, max_bytes=self._config.max_body_bytes, known=_NAMES)
         if len(body.instances) > self._config.max_instances:
             raise InvalidRequest(
                 f"instances: got {len(body.instances)}, at most {self._config.max_instances} are allowed in one request"
             )
-        client = client_of(request, header=self._config.client_header)
         generation = await self._generator.submit(
             body.bodies(), client=client, timeout_s=timeout_of(request), is_streaming=body.stream
         )
