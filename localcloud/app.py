@@ -35,6 +35,8 @@ from localcloud.faults import Faults
 from localcloud.gate import Gate
 from localcloud.images.store import ImageStore
 from localcloud.journal import Journal
+from localcloud.monitoring import routes as monitoring
+from localcloud.monitoring.predictions import PredictionLog
 from localcloud.operations import Operations
 from localcloud.projects import Projects
 from localcloud.runtime.process import Timing
@@ -42,7 +44,7 @@ from localcloud.runtime.supervisor import Supervisor
 from localcloud.store import Store
 from localcloud.vertex import service as vertex
 
-SERVICES = (vertex, cloudbuild, cloudlogging, artifactregistry, cloudrun, storage, serviceusage, metadata, iam)
+SERVICES = (vertex, cloudbuild, cloudlogging, artifactregistry, cloudrun, storage, serviceusage, metadata, iam, monitoring)
 logger = logging.getLogger("localcloud")
 
 
@@ -61,6 +63,7 @@ def build(config: ServeConfig) -> LocalCloud:
         supervisor=Supervisor(faults=faults, timing=Timing(config.probe_period_s, config.grace_s)),
         faults=faults,
         journal=Journal(data_dir / "logs" / "journal.jsonl"),
+        predictions=PredictionLog(data_dir / "logs" / "predictions.jsonl"),
         data_dir=data_dir,
         base_url=config.base_url,
         dedicated_url=config.dedicated_url,
@@ -109,6 +112,7 @@ def _stop(cloud: LocalCloud) -> None:
     cloud.operations.stop()
     cloud.supervisor.stop_all()
     cloud.journal.close()
+    cloud.predictions.close()
     cloud.store.close()
 
 

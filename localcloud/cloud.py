@@ -14,6 +14,7 @@ from pathlib import Path
 from localcloud.faults import Faults
 from localcloud.images.store import ImageStore
 from localcloud.journal import Journal
+from localcloud.monitoring.predictions import PredictionLog
 from localcloud.operations import Operations
 from localcloud.projects import Projects
 from localcloud.runtime.supervisor import Supervisor
@@ -34,6 +35,7 @@ class LocalCloud:
     supervisor: Supervisor
     faults: Faults
     journal: Journal
+    predictions: PredictionLog
     data_dir: Path
     base_url: str  # "http://127.0.0.1:8700"
     dedicated_url: str  # "http://127.0.0.1:8701": the domain of dedicated endpoints

@@ -25,6 +25,7 @@ HOSTS = {
     "artifactregistry": "https://artifactregistry.googleapis.com",
     "storage": "https://storage.googleapis.com",
     "logging": "https://logging.googleapis.com",
+    "monitoring": "https://monitoring.googleapis.com",
 }
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})

@@ -15,6 +15,7 @@ import httpx
 
 from localcloud.cloud import LocalCloud
 from localcloud.errors import ApiError
+from localcloud.monitoring.predictions import Answering
 from localcloud.runtime.process import Process
 from localcloud.store import Document
 from localcloud.vertex.endpoints import Endpoints, deployed_of, inference_timeout_s
@@ -57,7 +58,7 @@ class Predictions:
         self._turns = Turns()
         self._client: httpx.AsyncClient | None = None
 
-    def target(self, name: str, *, on_dedicated_domain: bool, size_bytes: int) -> Target:
+    def target(self, name: str, one: Answering, *, on_dedicated_domain: bool, size_bytes: int) -> Target:
         """Raises the refusals that Google's front end gives before any container is asked."""
         endpoint = self._endpoints.find(name)
         self._check_domain(endpoint, on_dedicated_domain=on_dedicated_domain)
@@ -70,6 +71,7 @@ class Predictions:
         deployed = deployed_of(endpoint, self._turns.next(name, split))
         if deployed is None:
             raise ApiError("INTERNAL", f"The traffic split {split} of {name} names a model that is not deployed.")
+        one.chosen(endpoint, deployed)
         replica = self._replicas.next_healthy(name, deployed["id"])
         if replica is None:
             raise ApiError("UNAVAILABLE", f"DeployedModel {deployed['id']} has no healthy replica.")
@@ -164,12 +166,14 @@ class Predictions:
         )
 
 
-async def pieces(response: httpx.Response) -> AsyncIterator[bytes]:
+async def pieces(response: httpx.Response, one: Answering) -> AsyncIterator[bytes]:
     """The body as it comes. Leaving early (the client left) closes the connection to the container."""
     try:
-        async for piece in response.aiter_raw():
-            yield piece
+        with one.by_model():
+            async for piece in response.aiter_raw():
+                yield piece
     finally:
+        one.end(response.status_code)
         await response.aclose()
 
 

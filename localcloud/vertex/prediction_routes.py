@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from localcloud.cloud import LocalCloud
 from localcloud.errors import CODES, ApiError, invalid
+from localcloud.monitoring.predictions import Answering, answering
 from localcloud.store import Document
 from localcloud.vertex.addressing import Addressing
 from localcloud.vertex.endpoint_routes import NAME
@@ -25,6 +26,7 @@ class PredictionRoutes:
 
     def __init__(self, cloud: LocalCloud, predictions: Predictions) -> None:
         self._predictions = predictions
+        self._log = cloud.predictions
         self._address = Addressing(cloud.projects)
         self._dedicated_port = urlsplit(cloud.dedicated_url).port
 
@@ -36,32 +38,43 @@ class PredictionRoutes:
 
     async def predict(self, request: Request) -> Response:
         raw = await request.body()
-        target = self._target(request, raw)
-        body = _checked_predict(raw)
-        asked = {key: body[key] for key in ("instances", "parameters") if key in body}
-        answer = await self._predictions.ask(
-            target, json.dumps(asked).encode(), {"content-type": "application/json", **_traced(request.headers)}
-        )
-        if answer.status_code != 200:
-            return _container_error(answer)
-        return JSONResponse({**_predictions_of(answer), **self._predictions.answered_by(target)})
+        with answering(self._log) as one:
+            target = self._target(request, raw, one)
+            body = _checked_predict(raw)
+            one.instances = len(body["instances"])
+            asked = {key: body[key] for key in ("instances", "parameters") if key in body}
+            headers = {"content-type": "application/json", **_traced(request.headers)}
+            with one.by_model():
+                answer = await self._predictions.ask(target, json.dumps(asked).encode(), headers)
+            if answer.status_code != 200:
+                one.end(answer.status_code)
+                return _container_error(answer)
+            predicted = _predictions_of(answer)
+            one.end(200)
+        return JSONResponse({**predicted, **self._predictions.answered_by(target)})
 
     async def raw_predict(self, request: Request) -> Response:
         raw = await request.body()
-        target = self._target(request, raw)
-        answer = await self._predictions.ask(target, raw, request.headers)
+        with answering(self._log) as one:
+            target = self._target(request, raw, one)
+            with one.by_model():
+                answer = await self._predictions.ask(target, raw, request.headers)
+            one.end(answer.status_code)
         return Response(answer.content, answer.status_code, headers=_raw_headers(target, answer))
 
     async def stream_raw_predict(self, request: Request) -> Response:
         raw = await request.body()
-        target = self._target(request, raw)
-        answer = await self._predictions.stream(target, raw, request.headers)
-        return StreamingResponse(pieces(answer), answer.status_code, headers=_raw_headers(target, answer))
+        with answering(self._log) as one:
+            target = self._target(request, raw, one)
+            with one.by_model():
+                answer = await self._predictions.stream(target, raw, request.headers)
+        return StreamingResponse(pieces(answer, one), answer.status_code, headers=_raw_headers(target, answer))
 
-    def _target(self, request: Request, raw: bytes) -> Target:
+    def _target(self, request: Request, raw: bytes, one: Answering) -> Target:
         server = request.scope.get("server")
         return self._predictions.target(
             self._address.name(request, "endpoint"),
+            one,
             on_dedicated_domain=server is not None and server[1] == self._dedicated_port,
             size_bytes=len(raw),
         )
