@@ -15,6 +15,8 @@ MASKED = float("-inf")
 class Caches:
     """[slot, H, length, D] for each layer, for keys and values, of the prompt (cross) and of the answer (self).
 
+    `self_layers` are the self-attention's keys and values of a layer as one tensor, to be written at once.
+
     What lies behind a slot's own keys is finite, always: attention gives it weight zero, and zero times infinity
     would not be zero.
     """
@@ -36,11 +38,13 @@ class Caches:
         self.max_target = max_target
 
         def layers(length: int) -> list[torch.Tensor]:
-            shape = (num_slots, num_heads, length, width)
+            shape = (2, num_slots, num_heads, length, width)
             return [_zeros(shape, dtype=dtype, device=device) for _ in range(num_layers)]
 
-        self.cross_keys, self.cross_values = layers(max_source), layers(max_source)
-        self.self_keys, self.self_values = layers(max_target), layers(max_target)
+        cross_layers, self.self_layers = layers(max_source), layers(max_target)
+        self.cross_keys, self.cross_values = [layer[0] for layer in cross_layers], [layer[1] for layer in cross_layers]
+        self.self_keys = [layer[0] for layer in self.self_layers]
+        self.self_values = [layer[1] for layer in self.self_layers]
         self.source_mask = torch.full((num_slots, max_source), MASKED, dtype=dtype, device=device)
         self.rows = torch.arange(num_slots, device=device)
         self.columns = torch.arange(max_target, device=device)

@@ -217,6 +217,7 @@ def _load_t5(
     from serving import t5_folder
     from serving.t5 import T5Config, UnsupportedModel
 
+    layout = t5_folder.choose_layout(device=device, dtype=dtype, is_int8=wanted.is_int8)
     try:
         shape = T5Config.from_json(config)
         plan = memory.plan(
@@ -225,6 +226,7 @@ def _load_t5(
             available=_available(device),
             weight_bytes=1 if wanted.is_int8 else dtype.itemsize,
             cache_bytes=dtype.itemsize,
+            screen_bytes=0 if layout == "plain" else 5,  # int8, and float32 to score what int8 leaves in the race
         )
     except KeyError as error:
         raise CheckpointError(f"config.json has no {error.args[0]}, and a T5 has one") from None

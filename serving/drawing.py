@@ -10,15 +10,18 @@ seed gives the same tokens on a CPU and on a GPU, alone and in any batch.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 
 from serving.request import ValidRequest
 
-# B rows of the batch, R rows of it that are not plain greedy, T tokens so far (start token included), V vocabulary.
+# B rows of the batch, M width of their states, R rows of it that are not plain greedy, V vocabulary,
+# T tokens so far (start token included).
 
 
 @dataclass(slots=True)
@@ -39,11 +42,40 @@ class Draw:
         return self.request.sampling is None and self.request.repetition_penalty == 1
 
 
-def draw(scores_BV: torch.Tensor, rows: Seq[Draw]) -> tuple[list[int], list[bool]]:
-    """Returns each row's next token, and whether its scores were finite; writes over `scores_BV`.
+class Output(Protocol):
+    """The model's output layer over the states [B, M] of a step. `best` only where `has_best`."""
+
+    @property
+    def has_best(self) -> bool: ...
+
+    def best(self, x_BM: torch.Tensor) -> tuple[list[int], list[float]]: ...
+
+    def scores(self, x_BM: torch.Tensor) -> torch.Tensor: ...
+
+
+def draw(x_BM: torch.Tensor, rows: Seq[Draw], output: Output) -> tuple[list[int], list[bool]]:
+    """Returns each row's next token, and whether its scores were finite.
 
     On a GPU this is the only place of a step at which the host waits.
     """
+    if not output.has_best:
+        return _draw_mixed(output.scores(x_BM), rows)
+    plain = [index for index, row in enumerate(rows) if row.is_plain]
+    tokens, finite = [0] * len(rows), [False] * len(rows)
+    if plain:
+        everything = len(plain) == len(rows)
+        best_tokens, best_scores = output.best(x_BM if everything else x_BM[plain])
+        for index, token, score in zip(plain, best_tokens, best_scores, strict=True):
+            tokens[index], finite[index] = token, math.isfinite(score)
+    if len(plain) < len(rows):
+        others = [index for index, row in enumerate(rows) if not row.is_plain]
+        drawn = _draw_mixed(output.scores(x_BM[others]), [rows[index] for index in others])
+        for index, token, is_finite in zip(others, *drawn, strict=True):
+            tokens[index], finite[index] = token, is_finite
+    return tokens, finite
+
+
+def _draw_mixed(scores_BV: torch.Tensor, rows: Seq[Draw]) -> tuple[list[int], list[bool]]:
     chosen = [index for index, row in enumerate(rows) if not row.is_plain]
     # NaN or +inf anywhere makes the row's maximum NaN or +inf
     best_B, tokens_B = scores_BV.max(-1)

@@ -23,6 +23,8 @@ from serving.sequence import Sequence
 from serving.t5 import T5, View, rounded
 
 RUN_TOKENS = {"cpu": 256, "cuda": 8192}
+# after so many steps without running out of memory, a slot of those given up is taken again
+CALM_STEPS = 200
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +64,7 @@ class T5Engine:
         config = model.config
         self._model = model
         self._eos_ids = eos_ids
-        self._max_run_tokens = max_run_tokens or RUN_TOKENS[model.device.type]
+        self._max_run_tokens = self._wanted_run_tokens = max_run_tokens or RUN_TOKENS[model.device.type]
         self._num_threads = num_threads
         self._thread: int | None = None
         self._caches = Caches(
@@ -80,6 +82,7 @@ class T5Engine:
         self._pace = Pace()
         self._decode_seconds = 0.0
         self._num_usable = num_slots
+        self._num_calm_steps = 0
 
     @property
     def num_slots(self) -> int:
@@ -129,6 +132,11 @@ class T5Engine:
         except Exception as error:
             failed = newcomers if self._run is None else self._run.sequences
             self._run = None
+            if _is_out_of_memory(error):
+                self._free_memory(error)
+                if len(failed) > 1:  # they are newcomers again, and next time fewer go together
+                    self._max_run_tokens = max(1, sum(len(s.request.prompt_ids) for s in failed) // 2)
+                    return
             raise BatchFailed(failed) from error
 
     def _newcomers(self, running: list[Sequence]) -> list[Sequence]:
@@ -164,10 +172,16 @@ class T5Engine:
         try:
             tokens, finite = self._next_tokens()
         except Exception as error:
-            failed = [row.sequence for row in self._rows]
-            self._rows.clear()
+            num_kept = len(self._rows) // 2 if _is_out_of_memory(error) else 0
+            failed = [row.sequence for row in self._rows[num_kept:]]
+            # a step changes nothing before it has succeeded, so those who stay lose nothing
+            del self._rows[num_kept:]
+            if num_kept:
+                self._num_usable = num_kept
+                self._free_memory(error)
             raise BatchFailed(failed) from error
         self._decode_seconds = time.perf_counter() - begin
+        self._recover_slots()
         now = time.monotonic()
         for slot, (row, token, is_finite) in enumerate(zip(self._rows, tokens, finite, strict=True)):
             if is_finite:
@@ -176,6 +190,19 @@ class T5Engine:
             else:
                 self._caches.clear(slot)
                 row.sequence.end(EngineFailed("the model computed a number that is not finite for this prompt"))
+
+    def _free_memory(self, error: Exception) -> None:
+        log.warning("out of memory (%s); %d slots from now on", str(error).splitlines()[0], self._num_usable)
+        self._num_calm_steps = 0
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _recover_slots(self) -> None:
+        """Takes back what was given up, a little after every so many steps in which memory sufficed."""
+        self._num_calm_steps += 1
+        if self._num_calm_steps % CALM_STEPS == 0:
+            self._num_usable = min(self._num_usable + 1, self._caches.num_slots)
+            self._max_run_tokens = min(2 * self._max_run_tokens, self._wanted_run_tokens)
 
     def _next_tokens(self) -> tuple[list[int], list[bool]]:
         rows, d_kv = self._rows, self._model.config.d_kv
@@ -188,4 +215,9 @@ class T5Engine:
             num_keys=rounded(max(row.position for row in rows) + 1, d_kv),
             num_source=rounded(max(row.num_source for row in rows), d_kv),
         )
-        return draw(self._model.decode(tokens_B, view), [row.draw for row in rows])
+        return draw(self._model.decode(tokens_B, view), [row.draw for row in rows], self._model)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # on a CPU it is a RuntimeError of PyTorch's allocator, known by its text alone
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

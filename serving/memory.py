@@ -57,13 +57,16 @@ class Plan:
         return lines
 
 
-def plan(config: T5Config, room: Room, *, available: int, weight_bytes: float, cache_bytes: int) -> Plan:
+def plan(
+    config: T5Config, room: Room, *, available: int, weight_bytes: int, cache_bytes: int, screen_bytes: int = 0
+) -> Plan:
     """Raises `DoesNotFit`.
 
     available: bytes free on the device. weight_bytes: of one number of the weight matrices; cache_bytes: of one
-    number of the caches and of the embedding.
+    number of the caches and of the embedding; screen_bytes: what one number of the output layer takes once more.
     """
-    weights = round(config.num_matrix_weights * weight_bytes) + config.vocab_size * config.d_model * cache_bytes
+    table = config.vocab_size * config.d_model
+    weights = config.num_matrix_weights * weight_bytes + table * (cache_bytes + screen_bytes)
     slot = slot_bytes(config, room, cache_bytes)
     workspace = workspace_bytes(config, room)
     usable = int(available * (1 - RESERVE)) - weights - workspace

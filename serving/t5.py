@@ -23,7 +23,7 @@ import torch
 from torch.nn import functional as F
 
 from serving.caches import Caches
-from serving.kernels import Linear
+from serving.kernels import Linear, ScreenedOutput
 
 # B rows of the batch, N tokens of several prompts one after another, S source tokens, T decoder tokens so far,
 # H heads, D head width, M d_model, F d_ff, V vocabulary.
@@ -44,13 +44,14 @@ class Weights:
     """Where a model's numbers come from.
 
     get: a tensor by its name in the checkpoint; `has` says whether it is there. linear: the product with the named
-    weights [out, in], one under the other. dtype: what products give.
+    weights [out, in], one under the other. dtype: what products give. screens: whether `T5.best` is to be had.
     """
 
     get: Callable[[str], torch.Tensor]
     has: Callable[[str], bool]
     linear: Callable[[list[str]], Linear]
     dtype: torch.dtype
+    screens: bool = False
 
 
 class UnsupportedModel(ValueError):
@@ -131,9 +132,17 @@ class Norm:
         self._shape = self._weight_M.shape
         self._epsilon = epsilon
         self._dtype = weights.dtype
+        # |x| / sqrt(M) is the root of the mean square; hypot puts epsilon under that root
+        self._scaled_M = self._weight_M * math.sqrt(len(self._weight_M))
+        self._floor = torch.tensor(math.sqrt(epsilon * len(self._weight_M)))
 
     def __call__(self, x_NM: torch.Tensor) -> torch.Tensor:
-        return F.rms_norm(x_NM, self._shape, self._weight_M, self._epsilon).to(self._dtype)
+        if x_NM.is_cuda:
+            return F.rms_norm(x_NM, self._shape, self._weight_M, self._epsilon).to(self._dtype)
+        # four small operations where PyTorch's own takes eight on a CPU
+        size_N1 = torch.linalg.vector_norm(x_NM, dim=-1, keepdim=True).hypot_(self._floor)
+        normed_NM = torch.div(x_NM, size_N1).mul_(self._scaled_M)
+        return normed_NM if self._dtype == torch.float32 else normed_NM.to(self._dtype)
 
 
 class FeedForward:
@@ -198,9 +207,9 @@ class DecoderLayer:
 
     def __call__(self, x_BM: torch.Tensor, view: View, index: int) -> torch.Tensor:
         num_rows = x_BM.shape[0]
-        q_BHD, k_BHD, v_BHD = self._qkv(self._self_norm(x_BM)).view(num_rows, 3, *self._heads).unbind(1)
-        keys_BHTD, values_BHTD = view.write(index, k_BHD, v_BHD)
-        seen_BHD = _attend(q_BHD, keys_BHTD, values_BHTD, view.self_bias_BH1T)
+        qkv_B3HD = self._qkv(self._self_norm(x_BM)).view(num_rows, 3, *self._heads)
+        keys_BHTD, values_BHTD = view.write(index, qkv_B3HD[:, 1:])
+        seen_BHD = _attend(qkv_B3HD[:, 0], keys_BHTD, values_BHTD, view.self_bias_BH1T)
         x_BM.add_(self._self_out(seen_BHD))
         q_BHD = self._cross_q(self._cross_norm(x_BM)).view(num_rows, *self._heads)
         keys_BHSD, values_BHSD = view.source(index)
@@ -223,7 +232,7 @@ class View:
         self._num_rows = num_rows
         self._num_keys = num_keys
         self._num_source = num_source
-        self._where = [caches.rows[:num_rows], None, positions_B]
+        self._where = [None, caches.rows[:num_rows], None, positions_B]
         # bias_HR is MASKED for keys that lie ahead, and reversed: a row's biases are a slice of it
         begin_B = (bias_HR.shape[1] // 2 - 1) - positions_B
         columns_BT = begin_B[:, None] + caches.columns[:num_keys]
@@ -231,11 +240,12 @@ class View:
         mask_B11S = caches.source_mask[:num_rows, None, None, :num_source]
         self.source_mask_BH1S = mask_B11S.expand(-1, bias_HR.shape[0], -1, -1).contiguous()
 
-    def write(self, index: int, k_BHD: torch.Tensor, v_BHD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def write(self, index: int, kv_B2HD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Stores the new token's key and value in layer `index`; returns all keys and values so far."""
-        keys, values = self._caches.self_keys[index], self._caches.self_values[index]
-        torch.ops.aten.index_put_(keys, self._where, k_BHD)
-        torch.ops.aten.index_put_(values, self._where, v_BHD)
+        caches = self._caches
+        # [2, slot, H, T, D] at the rows' slots and positions: what is written there is [B, 2, H, D]
+        torch.ops.aten.index_put_(caches.self_layers[index], self._where, kv_B2HD)
+        keys, values = caches.self_keys[index], caches.self_values[index]
         return keys[: self._num_rows, :, : self._num_keys], values[: self._num_rows, :, : self._num_keys]
 
     def source(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -256,7 +266,12 @@ class T5:
         self._encoder_norm = Norm(weights, "encoder.final_layer_norm.weight", config.epsilon)
         self._decoder = [DecoderLayer(config, weights, f"decoder.block.{i}") for i in range(config.num_decoder_layers)]
         self._decoder_norm = Norm(weights, "decoder.final_layer_norm.weight", config.epsilon)
-        self._output = weights.linear(["lm_head.weight" if weights.has("lm_head.weight") else shared])
+        output = "lm_head.weight" if weights.has("lm_head.weight") else shared
+        self._output = weights.linear([output])
+        self._screen: ScreenedOutput | None = None
+        if weights.screens:
+            # .clone(): out of the mapped file
+            self._screen = ScreenedOutput(self._embedding_VM if output == shared else weights.get(output).clone())
         bias = "block.0.layer.0.SelfAttention.relative_attention_bias.weight"
         self._encoder_bias_WH = weights.get(f"encoder.{bias}")
         self._decoder_bias_WH = weights.get(f"decoder.{bias}")
@@ -285,14 +300,26 @@ class T5:
         return self._encoder_norm(x_NM) if index == len(self._encoder) - 1 else x_NM
 
     def decode(self, tokens_B: torch.Tensor, view: View) -> torch.Tensor:
-        """The scores of each row's next token, float32 [B, V]."""
+        """The states [B, M] from which `scores` or `best` give each row's next token."""
         x_BM = self.embed(tokens_B)
         for index, layer in enumerate(self._decoder):
             x_BM = layer(x_BM, view, index)
         x_BM = self._decoder_norm(x_BM)
-        if self.config.scale_outputs:
-            x_BM = x_BM * self.config.d_model**-0.5
+        return x_BM * self.config.d_model**-0.5 if self.config.scale_outputs else x_BM
+
+    def scores(self, x_BM: torch.Tensor) -> torch.Tensor:
+        """The scores of all tokens, float32 [B, V]."""
         return self._output(x_BM).float()
+
+    @property
+    def has_best(self) -> bool:
+        return self._screen is not None
+
+    def best(self, x_BM: torch.Tensor) -> tuple[list[int], list[float]]:
+        """Each row's likeliest token and its score, without the scores of all others."""
+        if self._screen is None:
+            raise RuntimeError("best() is for models with a screened output layer; has_best says so")
+        return self._screen.best(x_BM)
 
     def decoder_bias(self, max_length: int) -> torch.Tensor:
         """[H, 2 * max_length]: column max_length - 1 - p + j is the bias of key j for a query at position p."""

@@ -69,7 +69,7 @@ def build_t5(
         return lay_out(weight_OK, layout)
 
     with torch.inference_mode():
-        return T5(config, Weights(get=checked, has=has, linear=linear, dtype=dtype))
+        return T5(config, Weights(get=checked, has=has, linear=linear, dtype=dtype, screens=layout != "plain"))
 
 
 def choose_layout(*, device: torch.device, dtype: torch.dtype, is_int8: bool) -> Layout:

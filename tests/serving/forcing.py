@@ -31,5 +31,5 @@ def forced_log_probs(model, prompts, answers):
         for position, tokens in enumerate(torch.tensor(answers).T):
             positions = torch.full_like(tokens, position)
             view = View(caches, bias, positions, num_keys=caches.max_target, num_source=caches.max_source)
-            steps.append(model.decode(tokens, view).log_softmax(-1))
+            steps.append(model.scores(model.decode(tokens, view)).log_softmax(-1))
     return torch.stack(steps, dim=1)

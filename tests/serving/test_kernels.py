@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from serving.kernels import Int8Linear, PackedLinear, PlainLinear, WideLinear, lay_out
+from serving.kernels import Int8Linear, PackedLinear, PlainLinear, ScreenedOutput, WideLinear, lay_out
 
 SHAPES = [(512, 1152), (384, 512), (512, 2048), (1024, 512), (128, 100), (32, 24), (768, 3072), (2048, 768)]
 
@@ -80,3 +80,50 @@ def test_each_layout_says_what_it_takes():
 
     assert lay_out(weight, "packed").num_bytes == lay_out(weight, "plain").num_bytes == 64 * 32 * 4
     assert lay_out(weight, "int8").num_bytes == 64 * 32 + 64 * 4
+
+
+@pytest.mark.parametrize("num_outputs", [128, 100, 4096])
+def test_the_screened_output_gives_the_token_that_float32_gives(num_outputs):
+    weight = random(num_outputs, 48) * torch.logspace(-1, 1, num_outputs)[:, None]
+    rows = random(300, 48, seed=1) * torch.logspace(-6, 6, 300)[:, None]
+
+    tokens, best = ScreenedOutput(weight).best(rows)
+
+    wanted = F.linear(rows, weight).max(1)
+    assert tokens == wanted.indices.tolist()
+    assert torch.allclose(torch.tensor(best), wanted.values, rtol=1e-4)
+
+
+def test_the_screened_output_finds_the_winner_among_scores_that_int8_cannot_tell_apart():
+    base = random(1, 48)
+    weight = base + 1e-4 * random(500, 48, seed=2)
+    rows = random(200, 48, seed=1)
+
+    tokens, _ = ScreenedOutput(weight).best(rows)
+
+    scores = rows.double() @ weight.double().T
+    lost = scores.max(1).values - scores[torch.arange(200), torch.tensor(tokens)]
+    assert (lost < 1e-5).all()  # as near as float32 tells them apart; the scores are 48 numbers' sums of about 7
+
+
+def test_of_equal_scores_the_screened_output_takes_the_first():
+    weight = random(4, 16).repeat(50, 1)
+    rows = random(20, 16, seed=1)
+
+    tokens, _ = ScreenedOutput(weight).best(rows)
+
+    assert tokens == [token % 4 for token in tokens]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_row_that_is_not_finite_gets_a_score_that_is_not_and_leaves_the_others(bad):
+    output = ScreenedOutput(random(200, 32))
+    rows = random(5, 32, seed=1)
+    wanted_tokens, wanted_best = output.best(rows)
+
+    rows[3, 0] = bad
+    tokens, best = output.best(rows)
+
+    assert not math.isfinite(best[3])
+    assert [*tokens[:3], tokens[4]] == [*wanted_tokens[:3], wanted_tokens[4]]
+    assert [*best[:3], best[4]] == [*wanted_best[:3], wanted_best[4]]

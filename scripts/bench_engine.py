@@ -1,0 +1,200 @@
+"""Engines side by side, without HTTP: tokens per second at Flan-T5's shapes, and a load of varied lengths.
+
+Random weights in the exact shapes: speed does not depend on the values. Each contender is a process of its own that
+waits for its turn; the rounds are interleaved, so that a slow minute of the machine hits all of them; medians are
+compared, every number is kept as JSON.
+
+    python -m scripts.bench_engine --shape small --batches 1,16 --rounds 5 --out engine.json
+    python -m scripts.bench_engine --ct2-python ct2-venv/bin/python   with CTranslate2, in a Python of its own
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SHAPES = {
+    "small": {"d_model": 512, "d_kv": 64, "d_ff": 1024, "num_heads": 6, "num_layers": 8},
+    "base": {"d_model": 768, "d_kv": 64, "d_ff": 2048, "num_heads": 12, "num_layers": 12},
+}
+VOCAB = 32128
+CONTENDERS = ("ours-fp32", "ours-int8", "transformers-fp32", "ct2-fp32", "ct2-int8")
+
+
+@dataclass(slots=True)
+class Contender:
+    """One engine's process, with `threads` threads."""
+
+    kind: str
+    threads: int
+    folder: Path
+    python: str
+    process: subprocess.Popen[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        script = Path(__file__).with_name("engine_contenders.py")
+        self.process = subprocess.Popen(
+            [self.python, str(script), self.kind, str(self.folder), str(self.threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": str(self.threads), "HF_HUB_OFFLINE": "1"},
+        )
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind} {self.threads}t"
+
+    def send(self, load: dict[str, Any]) -> None:
+        if self.process.stdin is not None:
+            self.process.stdin.write(json.dumps(load) + "\n")
+            self.process.stdin.flush()
+
+    def receive(self) -> dict[str, Any]:
+        line = self.process.stdout.readline() if self.process.stdout is not None else ""
+        if not line:
+            raise SystemExit(f"{self.name} ended with status {self.process.wait()}; its message is above")
+        reply: dict[str, Any] = json.loads(line)
+        return reply
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def main() -> int:
+    options = parse()
+    with tempfile.TemporaryDirectory() as home:
+        folder = make_folder(Path(home), options.shape)
+        contenders: list[Contender] = []
+        try:
+            for name in options.contenders.split(","):
+                kind, _, threads = name.partition(":")
+                python = options.ct2_python if kind.startswith("ct2") else sys.executable
+                if python:
+                    contenders.append(Contender(kind, int(threads or options.threads), folder, python))
+            for contender in contenders:
+                print(f"{contender.name}: loaded in {contender.receive()['load_s']:.1f} s", file=sys.stderr)
+            report = measure(contenders, options)
+        finally:
+            for contender in contenders:
+                contender.close()
+    print_table(report)
+    if options.out:
+        Path(options.out).write_text(json.dumps(report, indent=1) + "\n")
+    return 0
+
+
+def measure(contenders: list[Contender], options: argparse.Namespace) -> dict[str, Any]:
+    """Every load, every round, every contender in turn; the first round of each load is not counted."""
+    results: list[dict[str, Any]] = []
+    for load in loads(options):
+        for number in range(options.rounds + 1):
+            for contender in contenders:
+                contender.send({key: load[key] for key in ("prompts", "lengths", "slots")})
+                reply = contender.receive()
+                if number:
+                    results.append({"contender": contender.name, "load": load["name"], "round": number} | reply)
+        tokens = sum(load["lengths"])
+        for result in results:
+            result.setdefault("tokens", tokens)
+    return {
+        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": {"cpu": cpu_name(), "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()},
+        "load_average": os.getloadavg(),
+        "shape": options.shape,
+        "rounds": options.rounds,
+        "results": results,
+    }
+
+
+def loads(options: argparse.Namespace) -> list[dict[str, Any]]:
+    chance = random.Random(1)  # noqa: S311
+    all_loads = []
+    for batch in map(int, options.batches.split(",")) if options.batches else ():
+        prompts = [[chance.randrange(3, VOCAB) for _ in range(128)] for _ in range(batch)]
+        all_loads.append({"name": f"b={batch}", "prompts": prompts, "lengths": [64] * batch, "slots": batch})
+    if options.varied:
+        prompts = [[chance.randrange(3, VOCAB) for _ in range(128)] for _ in range(64)]
+        lengths = [chance.randrange(8, 129) for _ in range(64)]
+        all_loads.append({"name": "varied 8-128", "prompts": prompts, "lengths": lengths, "slots": 16})
+    return all_loads
+
+
+def print_table(report: dict[str, Any]) -> None:
+    """Median tokens per second of each contender and load."""
+    names = list(dict.fromkeys(result["contender"] for result in report["results"]))
+    heads = list(dict.fromkeys(result["load"] for result in report["results"]))
+    print(f"Flan-T5-{report['shape']} shapes, 128 tokens in, tokens/s (median of {report['rounds']}; slowest-fastest)")
+    for name in names:
+        cells = []
+        for head in heads:
+            mine = [r for r in report["results"] if r["contender"] == name and r["load"] == head]
+            speeds = sorted(r["tokens"] / r["seconds"] for r in mine)
+            cells.append(f"{head}: {statistics.median(speeds):.1f} ({speeds[0]:.0f}-{speeds[-1]:.0f})")
+        print(f"{name:22}" + "  ".join(cells))
+
+
+def make_folder(home: Path, shape: str) -> Path:
+    """A random Flan-T5 with an output layer of its own, and a tokenizer of one word per token for CTranslate2."""
+    import torch
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=VOCAB,
+        feed_forward_proj="gated-gelu",
+        tie_word_embeddings=False,
+        decoder_start_token_id=0,
+        **SHAPES[shape],
+    )
+    model = T5ForConditionalGeneration(config)
+    model.lm_head.weight = torch.nn.Parameter(torch.randn(VOCAB, config.d_model) * 0.05)
+    folder = home / f"flan-t5-{shape}"
+    model.save_pretrained(folder)
+    words = {"<pad>": 0, "</s>": 1, "<unk>": 2} | {f"t{number}": number for number in range(3, VOCAB)}
+    PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="<unk>")),  # noqa: S106
+        pad_token="<pad>",  # noqa: S106
+        eos_token="</s>",  # noqa: S106
+        unk_token="<unk>",  # noqa: S106
+    ).save_pretrained(folder)
+    return folder
+
+
+def cpu_name() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=SHAPES, default="small")
+    parser.add_argument("--batches", default="1,8,16,32", help="static batches: prompts at once, 64 tokens each")
+    parser.add_argument("--varied", action="store_true", help="also 64 requests of 8 to 128 tokens, 16 at once")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--contenders", default=",".join(CONTENDERS), help="KIND or KIND:THREADS, with commas")
+    parser.add_argument(
+        "--ct2-python", default="", help="a Python with ctranslate2 and transformers; none leaves it out"
+    )
+    parser.add_argument("--out", help="file for every single number, as JSON")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
