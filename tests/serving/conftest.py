@@ -72,11 +72,12 @@ def reference(tiny):
 class ServerProcess:
     """`python -m serving` on a free loopback port, with its log kept."""
 
-    def __init__(self, **env):
+    def __init__(self, *, start_new_session=False, **env):
         clean = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "serving"],
             cwd=ROOT,
+            start_new_session=start_new_session,
             env=clean
             | {
                 "HOST": "127.0.0.1",
