@@ -167,7 +167,7 @@ def test_flan_t5s_own_output_layer_is_kept_apart_and_unscaled(folder):
 
     model = open_folder(folder).model
     assert not model.config.scale_outputs
-    assert log_probs_differ_by(folder, model) < 1e-3  # of up to 100: the weights are large
+    assert log_probs_differ_by(folder, model) < 1e-2  # of 100; the weights are large: float32 itself errs by 1e-3
 
 
 def test_a_first_generation_t5_shares_its_output_layer_and_scales_it(tmp_path):
@@ -178,7 +178,7 @@ def test_a_first_generation_t5_shares_its_output_layer_and_scales_it(tmp_path):
 
     model = open_folder(folder).model
     assert model.config.scale_outputs
-    assert log_probs_differ_by(folder, model) < 1e-3  # of up to 100: the weights are large
+    assert log_probs_differ_by(folder, model) < 1e-2  # of 100; the weights are large: float32 itself errs by 1e-3
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
