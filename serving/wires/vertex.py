@@ -86,7 +86,7 @@ class VertexWire:
             methods=["POST"],
             summary="One prediction per instance",
             response_model=None,
-            responses={200: {"model": PredictResponse}, **_FAILURES},
+            responses={200: {"model": PredictResponse, "content": _EVENTS}, **_FAILURES},
             openapi_extra=_request_body(),
         )
 
@@ -154,6 +154,12 @@ def _event(event: Delta | Completion) -> dict[str, Any]:
     return {"finish_reason": event.finish_reason, "num_tokens": event.num_tokens}
 
 
+_EVENTS = {
+    "text/event-stream": {
+        "example": 'data: {"index": 0, "text": "Ich"}\n\n'
+        'data: {"index": 0, "finish_reason": "eos", "num_tokens": 7}\n\ndata: [DONE]\n\n',
+    }
+}
 _FAILURES: dict[int | str, dict[str, Any]] = {
     400: {"description": "the body is not JSON"},
     413: {"description": "the body is too large"},
