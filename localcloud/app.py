@@ -41,10 +41,22 @@ from localcloud.operations import Operations
 from localcloud.projects import Projects
 from localcloud.runtime.process import Timing
 from localcloud.runtime.supervisor import Supervisor
+from localcloud.runtime.task import Tasks
 from localcloud.store import Store
 from localcloud.vertex import service as vertex
 
-SERVICES = (vertex, cloudbuild, cloudlogging, artifactregistry, cloudrun, storage, serviceusage, metadata, iam, monitoring)
+SERVICES = (
+    vertex,
+    cloudbuild,
+    cloudlogging,
+    artifactregistry,
+    cloudrun,
+    storage,
+    serviceusage,
+    metadata,
+    iam,
+    monitoring,
+)
 logger = logging.getLogger("localcloud")
 
 
@@ -61,6 +73,7 @@ def build(config: ServeConfig) -> LocalCloud:
         projects=projects,
         images=ImageStore(data_dir / "images"),
         supervisor=Supervisor(faults=faults, timing=Timing(config.probe_period_s, config.grace_s)),
+        tasks=Tasks(grace_s=config.grace_s),
         faults=faults,
         journal=Journal(data_dir / "logs" / "journal.jsonl"),
         predictions=PredictionLog(data_dir / "logs" / "predictions.jsonl"),
@@ -111,6 +124,7 @@ def _stop(cloud: LocalCloud) -> None:
     """Operations first: a deployment that is waiting must not start what is being stopped."""
     cloud.operations.stop()
     cloud.supervisor.stop_all()
+    cloud.tasks.end_all()
     cloud.journal.close()
     cloud.predictions.close()
     cloud.store.close()

@@ -18,6 +18,7 @@ from localcloud.monitoring.predictions import PredictionLog
 from localcloud.operations import Operations
 from localcloud.projects import Projects
 from localcloud.runtime.supervisor import Supervisor
+from localcloud.runtime.task import Tasks
 from localcloud.store import Store
 
 # Called once each when the local cloud starts, after every `register` and before unfinished operations resume.
@@ -33,6 +34,7 @@ class LocalCloud:
     projects: Projects
     images: ImageStore
     supervisor: Supervisor
+    tasks: Tasks
     faults: Faults
     journal: Journal
     predictions: PredictionLog

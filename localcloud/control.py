@@ -21,6 +21,8 @@ from localcloud.cloud import LocalCloud
 from localcloud.errors import invalid, not_found
 from localcloud.faults import Fault
 from localcloud.images.store import ImageConfig, parse_image
+from localcloud.runtime.process import Process
+from localcloud.runtime.task import Task
 from localcloud.store import Document
 from localcloud.wire import JsonBody
 
@@ -41,19 +43,7 @@ def router(cloud: LocalCloud, *, stop: Callable[[], None]) -> APIRouter:
             "dedicated_url": cloud.dedicated_url,
             "projects": cloud.projects.known(),
             "resources": cloud.store.count_by_kind(),
-            "processes": [
-                {
-                    "pid": process.pid,
-                    "name": process.name,
-                    "port": process.port,
-                    "image": process.spec.image,
-                    "state": process.state,
-                    "reason": process.reason,
-                    "restarts": process.restarts,
-                    "log": str(process.spec.log),
-                }
-                for process in cloud.supervisor.list()
-            ],
+            "processes": _processes(cloud),
         }
 
     @routes.post("/stop")
@@ -66,6 +56,23 @@ def router(cloud: LocalCloud, *, stop: Callable[[], None]) -> APIRouter:
     _add_images(routes, cloud)
     _add_faults(routes, cloud)
     return routes
+
+
+def _processes(cloud: LocalCloud) -> list[Document]:
+    """What serves, and what runs to an end."""
+    served = [
+        {"image": one.spec.image, "reason": one.reason, "restarts": one.restarts, "log": str(one.spec.log)} | _seen(one)
+        for one in cloud.supervisor.list()
+    ]
+    tasks = [
+        {"image": one.image, "reason": "", "restarts": 0, "log": str(one.log)} | _seen(one)
+        for one in cloud.tasks.list()
+    ]
+    return served + tasks
+
+
+def _seen(one: Process | Task) -> Document:
+    return {"pid": one.pid, "name": one.name, "port": one.port, "state": one.state}
 
 
 def _add_records(routes: APIRouter, cloud: LocalCloud) -> None:

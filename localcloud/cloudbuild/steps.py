@@ -5,11 +5,8 @@ Any other builder image is refused by name: there is no container engine to run 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -19,7 +16,7 @@ from pathlib import Path
 from localcloud.images.builder import Builder
 from localcloud.images.dockerfile import DockerfileError
 from localcloud.images.store import ImageStore
-from localcloud.runtime.process import KEEPER
+from localcloud.runtime.group import Group
 from localcloud.store import Document
 
 DOCKER = ("gcr.io/cloud-builders/docker", "docker")
@@ -127,16 +124,7 @@ class Workshop:
         output = self.scratch / "output"
         deadline = time.monotonic() + timeout_s
         with output.open("wb") as out, output.open("rb") as seen:
-            # The keeper ends the step when the local cloud is gone, however it ended: see `runtime.keeper`.
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(KEEPER), *argv],
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process = Group(argv, cwd=folder, env=environment, log=out)
             try:
                 while process.poll() is None:
                     self._tell(seen.read())
@@ -145,14 +133,10 @@ class Workshop:
                         raise StepFailed(f"the step took longer than {timeout_s:g} s")
                     time.sleep(0.02)
             finally:
-                with contextlib.suppress(ProcessLookupError, PermissionError):  # also what the step left running
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                if process.stdin is not None:
-                    process.stdin.close()
+                code = process.end(0)  # also what the step left running
             self._tell(seen.read())
-        if process.returncode:
-            raise StepFailed(f"the step exited with {process.returncode}")
+        if code:
+            raise StepFailed(f"the step exited with {code}")
 
     def _tell(self, output: bytes) -> None:
         for line in output.decode(errors="replace").splitlines():

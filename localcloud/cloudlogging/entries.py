@@ -44,7 +44,7 @@ def of_endpoints(cloud: LocalCloud, project: str) -> Iterator[Document]:
             "logName": f"projects/{project}/logs/aiplatform.googleapis.com%2Fprediction_container",
         }
         port = _declared_port(cloud, deployed)
-        for time, line in _lines(file, port=port):
+        for time, line in lines_of(file, port=port):
             where = f"{location}-{endpoint}-{deployed_id}-{file.stem}-{time}"
             yield {"insertId": where, "timestamp": time, "jsonPayload": {"message": line}, **frame}
 
@@ -68,7 +68,7 @@ def of_builds(cloud: LocalCloud, project: str) -> Iterator[Document]:
             }
 
 
-def _lines(file: Path, *, port: int) -> Iterator[tuple[str, str]]:
+def lines_of(file: Path, *, port: int = DEFAULT_PORT) -> Iterator[tuple[str, str]]:
     """Time and text of what the container itself printed.
 
     Its port is one of this machine's, and stands for the declared one, as for a container with a network of its own.

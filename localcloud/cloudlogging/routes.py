@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from localcloud.cloud import LocalCloud
 from localcloud.cloudlogging import entries, filters
+from localcloud.cloudlogging.job_entries import of_custom_jobs
 from localcloud.errors import invalid
 from localcloud.store import Document
 from localcloud.wire import JsonBody, page
@@ -46,4 +47,8 @@ def _projects(cloud: LocalCloud, body: Document) -> list[str]:
 
 
 def _all(cloud: LocalCloud, project: str) -> list[Document]:
-    return [*entries.of_endpoints(cloud, project), *entries.of_builds(cloud, project)]
+    return [
+        *entries.of_endpoints(cloud, project),
+        *entries.of_builds(cloud, project),
+        *of_custom_jobs(cloud, project),
+    ]

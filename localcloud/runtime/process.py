@@ -8,11 +8,6 @@ services or HTTP routes.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -23,10 +18,10 @@ from pathlib import Path
 from typing import IO, Literal
 
 from localcloud.faults import Faults
+from localcloud.runtime.group import Group, expand
 from localcloud.runtime.ports import Ports
 from localcloud.runtime.probes import Probe, Probes, look
 
-KEEPER = Path(__file__).with_name("keeper.py")
 MAX_LOG_BYTES = 20 * 1024 * 1024
 HEALTH_FAILURES = 4  # in a row, then no traffic: Vertex AI's custom container requirements
 CALM_PERIODS = 4  # a healthy process is looked at this much less often: its log and the processor are its own
@@ -74,7 +69,7 @@ class Process:
         self._ports = ports
         self._faults = faults
         self._timing = timing
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Group | None = None
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"process {spec.name}", daemon=True)
@@ -160,21 +155,13 @@ class Process:
             command = [sys.executable, "-I", "-S", "-c", code]
         with self._open_log() as log:
             self._note(f"starts {' '.join(command)} on port {self.port}")
-            child = self._child = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(KEEPER), *command],
-                cwd=self.spec.cwd,
-                env=env,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            child = self._child = Group(command, cwd=self.spec.cwd, env=env, log=log)
         try:
             return self._watch(child, env, always_unhealthy=fault is not None and fault.effect.unhealthy)
         finally:
             self._end(child)
 
-    def _watch(self, child: subprocess.Popen[bytes], env: dict[str, str], *, always_unhealthy: bool) -> bool:
+    def _watch(self, child: Group, env: dict[str, str], *, always_unhealthy: bool) -> bool:
         """Returns when the child has exited, must be restarted or shall stop."""
         probes, self._failures = self.spec.probes, 0
         startup, was_healthy = probes.startup, False
@@ -195,7 +182,7 @@ class Process:
                 self._note(self.reason)
                 return was_healthy
         if child.poll() is not None:
-            self.reason = f"it exited with {child.returncode}"
+            self.reason = f"it exited with {child.poll()}"
         return was_healthy
 
     def _look_at_health(self, gate: Probe, env: dict[str, str], *, always_unhealthy: bool) -> bool:
@@ -217,20 +204,10 @@ class Process:
     def _look(self, probe: Probe, env: dict[str, str]) -> str | None:
         return look(probe, port=self.port, env=env, cwd=self.spec.cwd)
 
-    def _end(self, child: subprocess.Popen[bytes]) -> None:
-        """SIGTERM to the command, grace, SIGKILL to whatever is left of its group."""
-        if child.poll() is None:
-            child.terminate()
-            try:
-                child.wait(self._timing.grace_s)
-            except subprocess.TimeoutExpired:
-                self._note(f"did not stop within {self._timing.grace_s:g} s of SIGTERM: killed")
-        # Also after it exited: what it started is still in its group.
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
-            os.killpg(child.pid, signal.SIGKILL)
-        self.last_exit = child.wait()
-        if child.stdin is not None:
-            child.stdin.close()
+    def _end(self, child: Group) -> None:
+        self.last_exit = child.end(self._timing.grace_s)
+        if child.was_killed:
+            self._note(f"did not stop within {self._timing.grace_s:g} s of SIGTERM: killed")
         self._child = None
         self._note(f"ended with {self.last_exit}")
 
@@ -243,14 +220,3 @@ class Process:
     def _note(self, text: str) -> None:
         with self._open_log() as log:
             log.write(f"[localcloud {datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}] {self.name} {text}\n".encode())
-
-
-def expand(word: str, env: dict[str, str]) -> str:
-    """`$(NAME)` from the environment, `$$(NAME)` literally; unknown names stay: Kubernetes' rule, and Vertex AI's."""
-
-    def value(match: re.Match[str]) -> str:
-        if match.group(0).startswith("$$"):
-            return match.group(0)[1:]
-        return env.get(match.group(1), match.group(0))
-
-    return re.sub(r"\$?\$\(([A-Za-z_][A-Za-z0-9_]*)\)", value, word)

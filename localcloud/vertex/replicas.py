@@ -101,7 +101,7 @@ class Replicas:
         )
         self._cloud.supervisor.start(
             name,
-            command=_command(container, image),
+            command=command_of(container, image),
             cwd=root / image.workdir.lstrip("/"),
             env={
                 **env,
@@ -143,7 +143,7 @@ def routes_of(container: Document, endpoint: str, deployed_id: str) -> tuple[str
     return container.get("healthRoute") or default, container.get("predictRoute") or f"{default}:predict"
 
 
-def _command(container: Document, image: ImageConfig) -> list[str]:
+def command_of(container: Document, image: ImageConfig) -> list[str]:
     """containerSpec.command replaces the image's ENTRYPOINT and CMD, args alone its CMD: Kubernetes' rule."""
     command, args = container.get("command") or [], container.get("args") or []
     if command:

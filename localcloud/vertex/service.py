@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter
 
 from localcloud.cloud import LocalCloud
-from localcloud.vertex import endpoint_routes, model_routes
+from localcloud.vertex import custom_job_routes, endpoint_routes, model_routes
+from localcloud.vertex.custom_job_runs import CustomJobRuns
+from localcloud.vertex.custom_jobs import WORK, CustomJobs
 from localcloud.vertex.deployments import Deployments
 from localcloud.vertex.endpoint_service import EndpointService
 from localcloud.vertex.endpoints import Endpoints
@@ -37,6 +39,8 @@ def router(cloud: LocalCloud) -> APIRouter:
         model_routes.add_routes(routes, ModelService(cloud, models, endpoints), prefix)
         PredictionRoutes(cloud, predictions).add(routes, prefix)
         endpoint_routes.add_routes(routes, EndpointService(cloud, endpoints), deployments, prefix)
+    for prefix in (*PREFIXES, "/ui"):
+        custom_job_routes.add_routes(routes, CustomJobs(cloud), prefix)
     return routes
 
 
@@ -53,6 +57,8 @@ def register(cloud: LocalCloud) -> None:
         "deployModel": deployments.run_deploy,
         "undeployModel": deployments.run_undeploy,
         "mutateDeployedModel": deployments.run_mutate,
+        WORK: CustomJobRuns(cloud).run,
+        "deleteCustomJob": CustomJobs(cloud).run_delete,
     }.items():
         cloud.operations.register(work, handler)
     cloud.starters.append(deployments.start_all)

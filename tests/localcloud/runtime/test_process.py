@@ -9,9 +9,10 @@ import pytest
 
 from localcloud.faults import Faults
 from localcloud.runtime.environment import base_environment
+from localcloud.runtime.group import expand
 from localcloud.runtime.ports import Ports
 from localcloud.runtime.probes import Probe, Probes
-from localcloud.runtime.process import Timing, expand
+from localcloud.runtime.process import Timing
 from localcloud.runtime.supervisor import Supervisor
 
 LISTEN = "import os, http.server as h; h.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), h.SimpleHTTPRequestHandler)"
