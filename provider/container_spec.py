@@ -5,14 +5,22 @@ Source: google.cloud.aiplatform.v1.ModelContainerSpec.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from provider.api import JsonObject
+from provider.limits import doubted, number_problems, pair_problems, refused
+from tfplugin.planning import Path
 from tfplugin.resource import Problem
 from tfplugin.schema import NUMBER, STRING, Attribute, Block, Body, list_of
 from tfplugin.values import State
 
 DEFAULT_PORT = 8080  # Vertex AI's own
+MAX_PORT = 65535
+MAX_DEPLOYMENT_S = 7200
+_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
+_REPOSITORY = re.compile(r"^(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/")
+_VARIABLE = re.compile(r"^[A-Za-z_]\w*$")
 PROBES = ("startup_probe", "health_probe", "liveness_probe")
 
 
@@ -93,38 +101,83 @@ BLOCK = Block(
 def problems(blocks: list[State] | Any) -> list[Problem]:
     """What Google would refuse, hours later."""
     found: list[Problem] = []
-    for spec in blocks if isinstance(blocks, list) else ():
-        image = spec["image_uri"]
-        if isinstance(image, str) and "@sha256:" not in image:
-            found.append(_problem("image_uri", image, "an image by digest (…@sha256:…); a tag can move unseen"))
+    for index, spec in enumerate(blocks if isinstance(blocks, list) else ()):
+        at = ("container_spec", index)
+        found += _image_problems((*at, "image_uri"), spec["image_uri"])
         for route in ("predict_route", "health_route"):
             if isinstance(spec[route], str) and not spec[route].startswith("/"):
-                found.append(_problem(route, spec[route], "a path that begins with /"))
-        for port in spec["ports"] if isinstance(spec["ports"], list) else ():
-            if isinstance(port, int) and not 1 <= port <= 65535:
-                found.append(_problem("ports", port, "a port from 1 to 65535"))
-        for variable in spec["env"] if isinstance(spec["env"], list) else ():
-            if isinstance(variable["name"], str) and variable["name"].startswith("AIP_"):
-                found.append(
-                    _problem("env", variable["name"], "a name that does not begin with AIP_, which Vertex AI sets")
-                )
-        found += _timeout_problems(spec["deployment_timeout"])
+                found.append(refused((*at, route), spec[route], "a path that begins with /"))
+        for number, port in enumerate(spec["ports"] if isinstance(spec["ports"], list) else ()):
+            found += number_problems((*at, "ports", number), port, least=1, most=MAX_PORT)
+        found += number_problems((*at, "shared_memory_size_mb"), spec["shared_memory_size_mb"], least=1)
+        found += _timeout_problems((*at, "deployment_timeout"), spec["deployment_timeout"])
+        found += _env_problems((*at, "env"), spec["env"])
+        for probe in PROBES:
+            found += _probe_problems((*at, probe), spec[probe])
     return found
 
 
-def _timeout_problems(text: Any) -> list[Problem]:
+def image_region_problems(blocks: list[State] | Any, location: Any) -> list[Problem]:
+    """Whether the image's repository is where the model is to be: Vertex AI pulls from its own region alone."""
+    found: list[Problem] = []
+    for index, spec in enumerate(blocks if isinstance(blocks, list) else ()):
+        image = spec["image_uri"]
+        place = _REPOSITORY.match(image) if isinstance(image, str) else None
+        if place is not None:
+            path = ("container_spec", index, "image_uri")
+            found += pair_problems(path, image, place["location"], what="the model's location says", other=location)
+    return found
+
+
+def _image_problems(path: Path, image: Any) -> list[Problem]:
+    if not isinstance(image, str) or _DIGEST.search(image):
+        return []
+    cure = "The image is copied at upload, so a tag that is moved later changes nothing, and no plan shows it."
+    return [doubted(path, image, "an image by digest (…@sha256:…) for a deployment that is what it says", cure)]
+
+
+def _timeout_problems(path: Path, text: Any) -> list[Problem]:
     if not isinstance(text, str):
         return []
     digits = text.removesuffix("s")
-    if text.endswith("s") and digits.isdigit() and 0 < int(digits) <= 7200:
+    if text.endswith("s") and digits.isdigit() and 0 < int(digits) <= MAX_DEPLOYMENT_S:
         return []
-    return [_problem("deployment_timeout", text, "seconds up to two hours, as 7200s")]
+    return [refused(path, text, f"seconds up to two hours, as {MAX_DEPLOYMENT_S}s")]
 
 
-def _problem(name: str, got: Any, allowed: str) -> Problem:
-    return Problem(
-        f"{name} is not allowed", f"container_spec.{name}: got {got!r}; allowed is {allowed}.", ("container_spec",)
-    )
+def _env_problems(path: Path, variables: Any) -> list[Problem]:
+    found: list[Problem] = []
+    seen: set[str] = set()
+    for index, variable in enumerate(variables if isinstance(variables, list) else ()):
+        name, at = variable["name"], (*path, index, "name")
+        if not isinstance(name, str):
+            continue
+        if name.startswith("AIP_"):
+            found.append(refused(at, name, "a name that does not begin with AIP_, which Vertex AI sets"))
+        elif not _VARIABLE.match(name):
+            found.append(refused(at, name, "a name of letters, digits and _, not beginning with a digit"))
+        elif name in seen:
+            found.append(refused(at, name, "each name once", "The last one would win, or the first."))
+        seen.add(name)
+    return found
+
+
+def _probe_problems(path: Path, blocks: Any) -> list[Problem]:
+    found: list[Problem] = []
+    for index, probe in enumerate(blocks if isinstance(blocks, list) else ()):
+        at = (*path, index)
+        for name in ("period_seconds", "timeout_seconds", "failure_threshold"):
+            found += number_problems((*at, name), probe[name], least=1)
+        found += number_problems((*at, "initial_delay_seconds"), probe["initial_delay_seconds"], least=0)
+        kinds = [kind for kind in ("http_get", "exec") if isinstance(probe[kind], list) and probe[kind]]
+        if len(kinds) > 1:
+            found.append(refused(at, " and ".join(kinds), "one of http_get and exec"))
+        for request in probe["http_get"] if isinstance(probe["http_get"], list) else ():
+            where = (*at, "http_get", 0)
+            if isinstance(request["path"], str) and not request["path"].startswith("/"):
+                found.append(refused((*where, "path"), request["path"], "a path that begins with /"))
+            found += number_problems((*where, "port"), request["port"], least=1, most=MAX_PORT)
+    return found
 
 
 def to_api(spec: State) -> JsonObject:

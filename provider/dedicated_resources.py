@@ -5,62 +5,154 @@ Source: google.cloud.aiplatform.v1.DedicatedResources and MachineSpec.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from provider import machines
 from provider.api import JsonObject
+from provider.limits import (
+    account_problems,
+    display_name_problems,
+    doubted,
+    is_whole,
+    number_problems,
+    pair_problems,
+    refused,
+)
+from provider.names import location_of
+from tfplugin.planning import Path
 from tfplugin.resource import Problem
-from tfplugin.values import State
+from tfplugin.values import UNKNOWN, State
 
-# The accelerator that a machine type has built in: any other pairing is refused by Google, hours later.
-BUILT_IN = {
-    "a2-highgpu": "NVIDIA_TESLA_A100",
-    "a2-megagpu": "NVIDIA_TESLA_A100",
-    "a2-ultragpu": "NVIDIA_A100_80GB",
-    "a3-highgpu": "NVIDIA_H100_80GB",
-    "a3-megagpu": "NVIDIA_H100_MEGA_80GB",
-    "g2-standard": "NVIDIA_L4",
-}
+_DEPLOYED_ID = re.compile(r"^[0-9]{1,10}$")
+
+RESERVATIONS = ("NO_RESERVATION", "ANY_RESERVATION", "SPECIFIC_RESERVATION")
+METRICS = "aiplatform.googleapis.com/prediction/online/"
+PERCENTS = (f"{METRICS}cpu/utilization", f"{METRICS}accelerator/duty_cycle")
 
 
 def problems(config: State) -> list[Problem]:
     """What Google would refuse once it has begun to deploy."""
-    found: list[Problem] = []
-    percent, number = config["traffic_percent"], config["deployed_model_id"]
-    if isinstance(percent, int | float) and not (0 <= percent <= 100 and percent == int(percent)):
-        found.append(_problem("traffic_percent", percent, "a whole number from 0 to 100"))
-    if isinstance(number, str) and not (number.isdigit() and len(number) <= 10):
-        found.append(_problem("deployed_model_id", number, "1 to 10 digits"))
+    found = display_name_problems(("display_name",), config["display_name"])
+    found += account_problems(("service_account",), config["service_account"])
+    found += number_problems(("traffic_percent",), config["traffic_percent"], least=0, most=100)
+    number = config["deployed_model_id"]
+    if isinstance(number, str) and not _DEPLOYED_ID.match(number):
+        found.append(refused(("deployed_model_id",), number, "1 to 10 digits"))
+    found += _place_problems(config["endpoint"], config["model"])
     blocks: Any = config["dedicated_resources"]
-    for resources in blocks if isinstance(blocks, list) else ():
-        found += _replica_problems(resources)
-        for machine in resources["machine_spec"] if isinstance(resources["machine_spec"], list) else ():
-            found += _machine_problems(machine)
+    for index, resources in enumerate(blocks if isinstance(blocks, list) else ()):
+        at = ("dedicated_resources", index)
+        found += _replica_problems(at, resources)
+        for number, machine in enumerate(_bodies(resources["machine_spec"])):
+            found += _machine_problems((*at, "machine_spec", number), machine)
+            found += _reservation_problems((*at, "machine_spec", number), machine)
+        found += _metric_problems(at, resources)
     return found
 
 
-def _replica_problems(resources: State) -> list[Problem]:
-    least, most = resources["min_replica_count"], resources["max_replica_count"]
-    if isinstance(least, int) and least < 1:
-        return [_problem("min_replica_count", least, "1 or more (scale to zero is not in this API version)")]
-    if isinstance(least, int) and isinstance(most, int) and least > most:
-        return [_problem("min_replica_count", least, f"at most max_replica_count ({most})")]
-    return []
+def _bodies(blocks: Any) -> list[State]:
+    return blocks if isinstance(blocks, list) else []
 
 
-def _machine_problems(machine: State) -> list[Problem]:
-    kind, accelerator = machine["machine_type"], machine["accelerator_type"]
-    if not isinstance(kind, str):
+def _place_problems(endpoint: Any, model: Any) -> list[Problem]:
+    """Both names are well-formed when they are known: `names` has looked."""
+    if not isinstance(endpoint, str) or not isinstance(model, str):
         return []
-    wanted = BUILT_IN.get(kind.rpartition("-")[0])
-    if wanted is not None and isinstance(accelerator, str) and accelerator != wanted:
-        return [_problem("accelerator_type", accelerator, f"{wanted}, which {kind} has built in")]
-    if wanted is not None and accelerator is None:
-        return [_problem("accelerator_type", None, f"{wanted}, which {kind} has built in: it must be named")]
+    place = location_of(model)
+    return pair_problems(("model",), model, place, what="the endpoint is", other=location_of(endpoint))
+
+
+def _replica_problems(at: Path, resources: State) -> list[Problem]:
+    least, most, required = (resources[f"{name}_replica_count"] for name in ("min", "max", "required"))
+    if isinstance(least, int | float) and not (is_whole(least) and least >= 1):
+        allowed = "a whole number, 1 or more"
+        return [refused((*at, "min_replica_count"), least, allowed, "Scale to zero is not in this API version.")]
+    found = number_problems((*at, "max_replica_count"), most, least=1)
+    found += number_problems((*at, "required_replica_count"), required, least=1)
+    if found or not isinstance(least, int | float):
+        return found
+    if isinstance(most, int | float) and least > most:
+        found.append(refused((*at, "min_replica_count"), least, f"at most max_replica_count ({most:g})"))
+    if isinstance(required, int | float) and required > least:
+        found.append(refused((*at, "required_replica_count"), required, f"at most min_replica_count ({least:g})"))
+    return found
+
+
+def _machine_problems(at: Path, machine: State) -> list[Problem]:
+    kind, accelerator = machine["machine_type"], machine["accelerator_type"]
+    found = number_problems((*at, "accelerator_count"), machine["accelerator_count"], least=1)
+    if accelerator is None and isinstance(machine["accelerator_count"], int | float):
+        found.append(refused((*at, "accelerator_count"), machine["accelerator_count"], "none without accelerator_type"))
+    if found or not isinstance(kind, str) or accelerator is UNKNOWN:
+        return found
+    family = machines.family_of(kind)
+    if family is not None:
+        return _built_in_problems(at, machine, family)
+    if accelerator is None:
+        return []
+    if machines.WITHOUT.match(kind):
+        cure = "Attach one to an n1 machine, or take a machine with one built in, as g2-standard-12 or a2-highgpu-1g."
+        return [refused((*at, "accelerator_type"), accelerator, f"none: {kind} takes no accelerator", cure)]
+    return _attached_problems(at, machine) if machines.ATTACHING.match(kind) else []
+
+
+def _built_in_problems(at: Path, machine: State, family: machines.Family) -> list[Problem]:
+    kind, accelerator, count = machine["machine_type"], machine["accelerator_type"], machine["accelerator_count"]
+    if machines.size_of(kind) not in family.counts:
+        sizes = ", ".join(f"{kind.rpartition('-')[0]}-{size}" for size in family.counts)
+        return [doubted((*at, "machine_type"), kind, f"one of {sizes}, as far as is known here")]
+    wanted = family.counts[machines.size_of(kind)]
+    if accelerator is None:
+        allowed = f"{family.accelerator}, which {kind} has built in: it must be named"
+        return [refused((*at, "accelerator_type"), None, allowed)]
+    if accelerator != family.accelerator:
+        return [refused((*at, "accelerator_type"), accelerator, f"{family.accelerator}, which {kind} has built in")]
+    if count is not UNKNOWN and (count or 1) != wanted:
+        return [refused((*at, "accelerator_count"), count, f"{wanted}, which {kind} has built in")]
     return []
 
 
-def _problem(name: str, got: Any, allowed: str) -> Problem:
-    return Problem(f"{name} is not allowed", f"Got {got!r}; allowed is {allowed}.")
+def _attached_problems(at: Path, machine: State) -> list[Problem]:
+    kind, accelerator, count = machine["machine_type"], machine["accelerator_type"], machine["accelerator_count"]
+    counts = machines.ATTACHABLE.get(accelerator)
+    if counts is None:
+        built_in = next((name for name, one in machines.BUILT_IN.items() if one.accelerator == accelerator), None)
+        cure = f"{accelerator} comes with {built_in} machines." if built_in else ""
+        return [refused((*at, "accelerator_type"), accelerator, f"with {kind}: {', '.join(machines.ATTACHABLE)}", cure)]
+    if count is not UNKNOWN and (count or 1) not in counts:
+        allowed = " or ".join(map(str, counts))
+        return [refused((*at, "accelerator_count"), count, f"{allowed} of {accelerator}")]
+    return []
+
+
+def _reservation_problems(at: Path, machine: State) -> list[Problem]:
+    found: list[Problem] = []
+    for index, affinity in enumerate(_bodies(machine["reservation_affinity"])):
+        where = (*at, "reservation_affinity", index)
+        kind = affinity["reservation_affinity_type"]
+        if isinstance(kind, str) and kind not in RESERVATIONS:
+            found.append(refused((*where, "reservation_affinity_type"), kind, ", ".join(RESERVATIONS)))
+        for name in ("key", "values"):
+            if kind == RESERVATIONS[2] and affinity[name] is None:
+                allowed = "compute.googleapis.com/reservation-name" if name == "key" else "the reservations' full names"
+                found.append(refused((*where, name), None, f"{allowed} with {kind}"))
+    return found
+
+
+def _metric_problems(at: Path, resources: State) -> list[Problem]:
+    found: list[Problem] = []
+    accelerators = [machine["accelerator_type"] for machine in _bodies(resources["machine_spec"])]
+    for index, metric in enumerate(_bodies(resources["autoscaling_metric_specs"])):
+        where = (*at, "autoscaling_metric_specs", index)
+        name, target = metric["metric_name"], metric["target"]
+        if isinstance(name, str) and "/" not in name:
+            allowed = f"a metric's whole name, such as {PERCENTS[0]}"
+            found.append(refused((*where, "metric_name"), name, allowed))
+        if name == PERCENTS[1] and accelerators == [None]:
+            found.append(refused((*where, "metric_name"), name, "a metric that a machine without accelerator has"))
+        found += number_problems((*where, "target"), target, least=1, most=100 if name in PERCENTS else None)
+    return found
 
 
 def resources_to_api(state: State) -> JsonObject:

@@ -15,7 +15,7 @@ from typing import Any
 from provider import duration
 from provider.api import Api, JsonObject
 from provider.builds import RUNNING, BuildRequest, Builds
-from provider.image_build_schema import DEFAULT_TIMEOUT, SCHEMA
+from provider.image_build_schema import DEFAULT_TIMEOUT, SCHEMA, problems
 from provider.names import image_path, location_of, project_of
 from provider.operations import OperationFailed, cut_short
 from provider.progress import Progress
@@ -40,30 +40,9 @@ class ImageBuild:
     schema: Schema = field(default=SCHEMA)
 
     def validate(self, config: State) -> Sequence[Problem]:
-        problems = duration.problems(config)
         if isinstance(config["image"], str):
             image_path(config["image"])
-        content = config["content_hash"]
-        if isinstance(content, str) and (len(content) != 64 or not set(content) <= set("0123456789abcdef")):
-            problems.append(
-                Problem(
-                    "content_hash is no sha256",
-                    f"Got {content!r}; allowed are 64 hexadecimal digits.",
-                    ("content_hash",),
-                )
-            )
-        given = [name for name in ("revision", "source_archive") if config[name] is not None]
-        if len(given) != 1:
-            problems.append(
-                Problem(
-                    "The source must come one way",
-                    f"Got {' and '.join(given) or 'neither'}; set exactly one of revision (the trigger builds a "
-                    "commit) and source_archive with source_bucket (an archive is uploaded).",
-                )
-            )
-        if config["source_archive"] is not None and config["source_bucket"] is None:
-            problems.append(Problem("source_bucket is missing", "source_archive needs a bucket to be uploaded to."))
-        return problems
+        return [*duration.problems(config), *problems(config)]
 
     def plan(self, context: Context, prior: State | None, planned: State, config: State) -> State:
         content = planned["content_hash"]

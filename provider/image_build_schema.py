@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+from provider.limits import refused
+from tfplugin.resource import Problem
 from tfplugin.schema import BOOL, STRING, Attribute, Body, Schema, map_of, timeouts
+from tfplugin.values import State
 
 DEFAULT_TIMEOUT = "2h"
+_COMMIT = re.compile(r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")
+_HASH = re.compile(r"^[0-9a-f]{64}$")
+_TRIGGER = re.compile(r"^projects/[^/]+/locations/[^/]+/triggers/[^/]+$")
+_BUCKET = re.compile(r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$")
+_SUBSTITUTION = re.compile(r"^_[A-Z0-9_]+$")
+OURS = ("_IMAGE", "_TAG")
 
 SCHEMA = Schema(
     body=Body(
@@ -95,3 +107,41 @@ SCHEMA = Schema(
         blocks=[timeouts(create=DEFAULT_TIMEOUT)],
     )
 )
+
+
+def problems(config: State) -> list[Problem]:
+    """What is wrong with a configuration, besides its image's name."""
+    found: list[Problem] = []
+    for name, (pattern, allowed) in _FORMS.items():
+        if isinstance(config[name], str) and not pattern.match(config[name]):
+            found.append(refused((name,), config[name], allowed))
+    substitutions: Any = config["substitutions"]
+    for key in substitutions if isinstance(substitutions, dict) else ():
+        if key in OURS:
+            found.append(refused(("substitutions",), key, "any other: image and content_hash give these two"))
+        elif not _SUBSTITUTION.match(key):
+            found.append(refused(("substitutions",), key, "a name of _ and then A-Z, 0-9 and _"))
+    given = [name for name in ("revision", "source_archive") if config[name] is not None]
+    if len(given) != 1:
+        found.append(
+            Problem(
+                "The source must come one way",
+                f"Got {' and '.join(given) or 'neither'}; set exactly one of revision (the trigger builds a "
+                "commit) and source_archive with source_bucket (an archive is uploaded).",
+                (given[-1],) if given else (),
+            )
+        )
+    elif config["source_archive"] is not None and config["source_bucket"] is None:
+        problem = Problem(
+            "source_bucket is missing", "source_archive needs a bucket to be uploaded to.", ("source_archive",)
+        )
+        found.append(problem)
+    return found
+
+
+_FORMS = {
+    "content_hash": (_HASH, "a sha256 of 64 hexadecimal digits"),
+    "trigger": (_TRIGGER, "projects/PROJECT/locations/LOCATION/triggers/ID"),
+    "revision": (_COMMIT, "a whole commit id of 40 hexadecimal digits: a branch or a tag can move unseen"),
+    "source_bucket": (_BUCKET, "the name of a bucket, without gs://"),
+}

@@ -43,6 +43,8 @@ class Model:
         for name, default in (("project", self.api.settings.project), ("location", self.api.settings.region)):
             if planned[name] is UNKNOWN and config[name] is None:
                 planned[name] = default
+        for problem in container_spec.image_region_problems(config["container_spec"], planned["location"]):
+            raise PluginError(problem.summary, problem.detail, path=problem.path)
         if prior is None:
             if is_known([planned["model_id"], planned["project"], planned["location"]]):
                 planned["id"] = planned["name"] = name_of(planned)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from provider import container_spec
+from provider.limits import display_name_problems, label_problems, refused, region_problems
 from tfplugin.resource import Problem
 from tfplugin.schema import STRING, Attribute, Body, Schema, list_of, map_of, timeouts
 from tfplugin.values import State
+
+_MODEL_ID = re.compile(r"^[a-z_][a-z0-9_-]{0,62}$")
+_ALIAS = re.compile(r"^[a-z](?:[A-Za-z0-9-]{0,126}[A-Za-z0-9])?$")
 
 SCHEMA = Schema(
     body=Body(
@@ -94,24 +99,19 @@ SCHEMA = Schema(
 
 
 def problems(config: State) -> list[Problem]:
-    found: list[Problem] = []
-    display, model_id = config["display_name"], config["model_id"]
-    if isinstance(display, str) and not 1 <= len(display) <= 128:
-        found.append(Problem("display_name is not allowed", f"Got {len(display)} characters; allowed are 1 to 128."))
-    if isinstance(model_id, str) and not _is_model_id(model_id):
+    """What is wrong with a configuration, besides its container."""
+    found = display_name_problems(("display_name",), config["display_name"])
+    found += label_problems(("labels",), config["labels"])
+    found += region_problems(("location",), config["location"])
+    model_id, artifact = config["model_id"], config["artifact_uri"]
+    if isinstance(model_id, str) and not _MODEL_ID.match(model_id):
         allowed = "at most 63 of a-z, 0-9, _ and -, not beginning with a digit or -"
-        found.append(Problem("model_id is not allowed", f"Got {model_id!r}; allowed are {allowed}.", ("model_id",)))
-    labels: Any = config["labels"]
-    for key, value in labels.items() if isinstance(labels, dict) else ():
-        if not _is_label(key) or (isinstance(value, str) and value and not _is_label(value)):
-            text = f"Got {key!r} = {value!r}; allowed are at most 63 of a-z, 0-9, _ and -."
-            found.append(Problem("A label is not allowed", text, ("labels",)))
+        found.append(refused(("model_id",), model_id, allowed))
+    if isinstance(artifact, str) and not artifact.startswith("gs://"):
+        found.append(refused(("artifact_uri",), artifact, "a folder in Cloud Storage, as gs://BUCKET/FOLDER"))
+    aliases: Any = config["version_aliases"]
+    for index, alias in enumerate(aliases if isinstance(aliases, list) else ()):
+        if isinstance(alias, str) and not _ALIAS.match(alias):
+            allowed = "a letter of a-z, then up to 127 letters, digits and -, not ending with -"
+            found.append(refused(("version_aliases", index), alias, allowed))
     return found
-
-
-def _is_model_id(text: str) -> bool:
-    return 1 <= len(text) <= 63 and _is_label(text) and not text[0].isdigit() and text[0] != "-"
-
-
-def _is_label(text: str) -> bool:
-    return 1 <= len(text) <= 63 and all(one.islower() or one.isdigit() or one in "_-" for one in text)

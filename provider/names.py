@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from tfplugin.planning import Path
 from tfplugin.resource import PluginError
 
 _IMAGE = re.compile(
@@ -64,12 +65,14 @@ def same(one: str, other: str) -> bool:
     return one == other or _AFTER_PROJECT.sub("", one) == _AFTER_PROJECT.sub("", other)
 
 
-def location_of(name: str) -> str:
-    """The `locations/…` part of a resource name."""
+def location_of(name: str, *, path: Path = ()) -> str:
+    """The `locations/…` part of a resource name. path: the attribute that holds it, for the error."""
     parts = name.split("/")
     if len(parts) < 4 or parts[0] != "projects" or parts[2] != "locations":
         raise PluginError(
-            "A resource name is incomplete", f"Got {name!r}; it must begin projects/PROJECT/locations/LOCATION/."
+            "A resource name is incomplete",
+            f"Got {name!r}; it must begin projects/PROJECT/locations/LOCATION/.",
+            path=path,
         )
     return parts[3]
 

@@ -76,7 +76,7 @@ class _Reader:
         if kind:
             first, second = _argument(call, 0, "summary"), _argument(call, 1, "detail")
             yield from _messages(kind, texts.of(first) if first else [], texts.of(second) if second else [""])
-        maker = self._module.functions.get(called(call))
+        maker = self._module.functions.get(called(call)) or self._module.imported.get(called(call))
         if maker is not None and self._is_maker(maker):
             for inner in _made(maker):
                 yield from self._of_call(inner, Texts(self._module, maker, bound(maker, call), texts))

@@ -7,30 +7,44 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Module:
-    """One file: its functions by name (methods too), and the package's own modules that it imports."""
+    """One file: its functions by name (methods too), and what it imports of the package: modules and functions."""
 
     name: str
     tree: ast.Module
     imports: frozenset[str]
     functions: Mapping[str, ast.FunctionDef]
+    imported: Mapping[str, ast.FunctionDef]
 
 
 def modules(root: Path, package: str) -> dict[str, Module]:
     """Every module of a package, by dotted name. root: the folder that holds the package."""
     paths = {f"{package}.{path.stem}": path for path in sorted((root / package).glob("*.py"))}
-    return {name: _module(name, path, set(paths)) for name, path in paths.items()}
+    found = {name: _module(name, path, set(paths)) for name, path in paths.items()}
+    return {name: _with_imported(module, found) for name, module in found.items()}
 
 
 def _module(name: str, path: Path, known: set[str]) -> Module:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    return Module(name, tree, frozenset(_imports(tree) & known), functions)
+    return Module(name, tree, frozenset(_imports(tree) & known), functions, {})
+
+
+def _with_imported(module: Module, known: Mapping[str, Module]) -> Module:
+    """The module with the functions that it takes from others of the package by name."""
+    taken = [node for node in module.tree.body if isinstance(node, ast.ImportFrom) and node.module in known]
+    imported = {
+        alias.name: known[node.module or ""].functions[alias.name]
+        for node in taken
+        for alias in node.names
+        if alias.asname is None and alias.name in known[node.module or ""].functions
+    }
+    return replace(module, imported=imported)
 
 
 def _imports(tree: ast.Module) -> set[str]:

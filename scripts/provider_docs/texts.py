@@ -6,7 +6,7 @@ Knows Python's syntax; runs nothing and knows nothing of diagnostics.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from scripts.provider_docs.sources import Module
@@ -52,18 +52,28 @@ class Texts:
                 return [f"*{name}*"]
             case ast.Call():
                 return self._of_call(node)
+            case ast.Tuple(elts=steps):
+                return self._of_path(steps)
         return [GAP]
+
+    def _of_path(self, steps: Sequence[ast.expr]) -> list[str]:
+        """Of a path of names and indexes: its last name."""
+        readings = (self.of(step) for step in reversed(steps) if not isinstance(step, ast.Starred))
+        return next((found for found in readings if any(map(says_something, found))), [GAP])
 
     def _of_name(self, name: str) -> list[str]:
         if name in self._given and self._caller is not None:
-            found = self._caller.of(self._given[name])
+            given = self._given[name]
+            if isinstance(given, ast.Constant) and isinstance(given.value, str):
+                return [given.value]  # nothing, too, when that is what is given
+            found = self._caller.of(given)
         else:
             found = [text for value in _values(self._function, name) for text in self.of(value)]
         return found if any(says_something(text) for text in found) else [f"*{name}*"]
 
     def _of_call(self, call: ast.Call) -> list[str]:
         if isinstance(call.func, ast.Attribute) and call.func.attr == "strip":
-            return self.of(call.func.value)
+            return [one.strip() for one in self.of(call.func.value)]
         if isinstance(call.func, ast.Attribute) and call.func.attr == "join":
             return self._of_join(call.func.value, call.args[0])
         inner = self._module.functions.get(called(call))
@@ -115,5 +125,8 @@ def called(call: ast.Call) -> str:
 
 
 def bound(function: ast.FunctionDef, call: ast.Call) -> dict[str, ast.expr]:
+    """What a call gives a function's parameters, by name; their defaults where it gives nothing."""
     names = [argument.arg for argument in function.args.args if argument.arg != "self"]
-    return dict(zip(names, call.args, strict=False)) | {one.arg: one.value for one in call.keywords if one.arg}
+    defaults = dict(zip(reversed(names), reversed(function.args.defaults), strict=False))
+    given = dict(zip(names, call.args, strict=False)) | {one.arg: one.value for one in call.keywords if one.arg}
+    return defaults | given

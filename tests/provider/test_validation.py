@@ -76,16 +76,20 @@ def test_a_right_model_has_no_problems():
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        (("model_id",), "9lives", "Got '9lives'; allowed are at most 63 of a-z, 0-9, _ and -, not beginning with"),
-        (("model_id",), "x" * 64, "allowed are at most 63"),
-        (("display_name",), "", "Got 0 characters; allowed are 1 to 128"),
-        (("labels",), {"Team": "ml"}, "Got 'Team' = 'ml'; allowed are at most 63"),
+        (
+            ("model_id",),
+            "9lives",
+            "Got '9lives'; allowed is at most 63 of a-z, 0-9, _ and -, not beginning with",
+        ),
+        (("model_id",), "x" * 64, "allowed is at most 63"),
+        (("display_name",), "", "(0 characters)'; allowed is 1 to 128 characters"),
+        (("labels",), {"Team": "ml"}, "Got 'Team'; allowed is a key of at most 63"),
         (("timeouts", "create"), "soon", "timeouts.create: got 'soon'; allowed is a duration above zero"),
-        ((*CONTAINER, "image_uri"), "a/b:latest", "got 'a/b:latest'; allowed is an image by digest"),
-        ((*CONTAINER, "health_route"), "health", "got 'health'; allowed is a path that begins with /"),
-        ((*CONTAINER, "ports"), [0], "got 0; allowed is a port from 1 to 65535"),
+        ((*CONTAINER, "image_uri"), "a/b:latest", "Got 'a/b:latest'; allowed is an image by digest"),
+        ((*CONTAINER, "health_route"), "health", "Got 'health'; allowed is a path that begins with /"),
+        ((*CONTAINER, "ports"), [0], "Got 0; allowed is a whole number, from 1 to 65535"),
         ((*CONTAINER, "env", 0, "name"), "AIP_HTTP_PORT", "does not begin with AIP_, which Vertex AI sets"),
-        ((*CONTAINER, "deployment_timeout"), "3h", "got '3h'; allowed is seconds up to two hours, as 7200s"),
+        ((*CONTAINER, "deployment_timeout"), "3h", "Got '3h'; allowed is seconds up to two hours, as 7200s"),
         ((*CONTAINER, "deployment_timeout"), "7201s", "allowed is seconds up to two hours"),
     ],
 )
@@ -121,10 +125,10 @@ def test_a_right_deployed_model_has_no_problems():
         (("endpoint",), "endpoints/1", "Got 'endpoints/1'; it must begin projects/PROJECT/locations/LOCATION/"),
         (("model",), "flan", "Got 'flan'; allowed is projects/PROJECT/locations/LOCATION/models/MODEL@VERSION"),
         (("deployed_model_id",), "abc", "Got 'abc'; allowed is 1 to 10 digits"),
-        (("traffic_percent",), 101, "Got 101; allowed is a whole number from 0 to 100"),
+        (("traffic_percent",), 101, "Got 101; allowed is a whole number, from 0 to 100"),
         (("traffic_percent",), 0.5, "Got 0.5; allowed is a whole number"),
         ((*RESOURCES, "min_replica_count"), 3, "Got 3; allowed is at most max_replica_count (2)"),
-        ((*RESOURCES, "min_replica_count"), 0, "Got 0; allowed is 1 or more"),
+        ((*RESOURCES, "min_replica_count"), 0, "Got 0; allowed is a whole number, 1 or more"),
         ((*MACHINE, "accelerator_type"), "NVIDIA_L4", "allowed is NVIDIA_TESLA_A100, which a2-highgpu-1g has built in"),
         ((*MACHINE, "accelerator_type"), None, "which a2-highgpu-1g has built in: it must be named"),
     ],
@@ -152,7 +156,7 @@ def test_a_right_image_build_has_no_problems():
     [
         (("image",), "echo", "Got 'echo'; allowed is LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/NAME"),
         (("image",), IMAGE["image"] + ":tag", "without tag or digest"),
-        (("content_hash",), "abc", "Got 'abc'; allowed are 64 hexadecimal digits"),
+        (("content_hash",), "abc", "Got 'abc'; allowed is a sha256 of 64 hexadecimal digits"),
         (("revision",), None, "Got neither; set exactly one of revision"),
         (("timeouts",), {"create": "-1s"}, "allowed is a duration above zero such as 90m, 2h or 1h30m"),
     ],
@@ -164,7 +168,7 @@ def test_a_wrong_image_build_is_told_what_was_got_and_what_is_allowed(path, valu
 
 
 def test_two_ways_of_the_source_are_one_too_many():
-    both = IMAGE | {"source_archive": "a.tar.gz", "source_bucket": "b"}
+    both = IMAGE | {"source_archive": "a.tar.gz", "source_bucket": "flan-source"}
 
     assert "Got revision and source_archive" in problems(ImageBuild(API), both)[0]
 
