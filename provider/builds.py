@@ -15,7 +15,7 @@ from provider.api import Api, JsonObject
 from provider.failures import Log, explain
 from provider.operation_failures import console_of_build
 from provider.operations import OperationFailed, OperationTimedOut, Poll
-from provider.progress import GOOGLE, Progress, clock
+from provider.progress import Progress, clock
 from tfplugin.resource import PluginError
 
 RUNNING = ("PENDING", "QUEUED", "WORKING")
@@ -125,7 +125,6 @@ class Builds:
 
     def wait(self, build_id: str, *, timeout_s: float, progress: Progress) -> JsonObject:
         """The finished build. OperationFailed with the end of its log when it failed; may raise Stopped."""
-        progress.place = self.api.settings.api_endpoint or GOOGLE
         with progress.heartbeats():
             return self._ended(build_id, timeout_s=timeout_s, progress=progress)
 

@@ -35,7 +35,7 @@ def progress_file() -> Path:
     return Path(os.environ.get(PROGRESS_VARIABLE) or folder() / "progress.jsonl")
 
 
-def warn(text: str) -> None:
+def say(text: str) -> None:
     """One line for Terraform's log."""
     sys.stderr.write(f"[WARN]  {text}\n")
     sys.stderr.flush()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from provider.api import Api, ApiError, JsonObject
 from provider.failures import words_of
 from provider.operation_failures import explained
-from provider.progress import GOOGLE, Progress, clock
+from provider.progress import Progress, clock
 from tfplugin.resource import PluginError, Stopped
 
 FIRST_POLL_S, SLOWEST_POLL_S = 0.2, 15.0
@@ -89,7 +89,6 @@ def wait(
     api: Api, operation: JsonObject, *, timeout_s: float, progress: Progress, stop: threading.Event, region: str
 ) -> JsonObject:
     """The operation's response. Raises OperationFailed, OperationTimedOut, ApiError or Stopped."""
-    progress.place = api.settings.api_endpoint or GOOGLE
     with progress.heartbeats():
         operation = _ended(api, operation, timeout_s=timeout_s, progress=progress, stop=stop, region=region)
     if "error" in operation:

@@ -19,13 +19,21 @@ MAX_RUNS = 20  # the last ones of each
 _VARIABLE = re.compile(r" (?:projects/\S+|\d{4,}|sha256:\S+)")
 
 
+_place = "google"
+
+
+def measure_at(api_endpoint: str | None) -> None:
+    """Which cloud this process works on: a local one is no measure for Google's. A process has one configuration."""
+    global _place
+    _place = api_endpoint or "google"
+
+
 def default_path() -> Path:
     return local_state.folder() / "durations.json"
 
 
-def key_of(place: str, resource: str, machine: str, phase: str) -> str:
-    """place: the API's address, because a local cloud is no measure for Google's."""
-    return "|".join((place, resource, machine, _VARIABLE.sub("", phase)))
+def key_of(resource: str, machine: str, phase: str) -> str:
+    return "|".join((_place, resource, machine, _VARIABLE.sub("", phase)))
 
 
 def usual_s(path: Path, key: str) -> float | None:
@@ -46,7 +54,7 @@ def add(path: Path, key: str, seconds: float) -> None:
         fresh.write_text(json.dumps({"version": 1, "seconds": kept}, indent=0))
         fresh.replace(path)
     except OSError as error:
-        local_state.warn(f"{path} cannot be written: {error.strerror}")
+        local_state.say(f"{path} cannot be written: {error.strerror}")
 
 
 def _read(path: Path) -> dict[str, list[float]]:

@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from provider import local_state, past_durations
+from tfplugin.resource import Stopped
 
 BEAT_S = 25.0  # a slow machine must not make 30 of it
 MAX_FILE_BYTES = 1_000_000
-GOOGLE = "google"
 # What interrupts a phase without being one: no measure of anything.
 INTERRUPTIONS = ("UNREACHABLE", "WAITING")
 
@@ -38,7 +38,7 @@ class Progress:
     """The phases of one operation on one resource. Thread-safe.
 
     asked: what was asked for, in a user's words, for the screen of a failure. machine: the type that it runs on;
-    past runs are compared by it. model: the model version that is brought up. place: which cloud.
+    past runs are compared by it. model: the model version that is brought up.
     """
 
     resource: str
@@ -46,7 +46,6 @@ class Progress:
     asked: str = ""
     machine: str = ""
     model: str = ""
-    place: str = GOOGLE
     started: float = field(default_factory=time.monotonic)
     _phase: str = ""
     _begun: float = 0.0
@@ -97,6 +96,12 @@ class Progress:
             over.set()
             thread.join()
 
+    def wait(self, stop: threading.Event, seconds: float) -> None:
+        """Lets time pass, telling where it is. Raises Stopped when Terraform asks to stop."""
+        with self.heartbeats():
+            if stop.wait(seconds):
+                raise Stopped
+
     def _beat(self, over: threading.Event) -> None:
         while not over.wait(max(0.01, self._told + BEAT_S - time.monotonic())):
             with self._lock:
@@ -104,7 +109,7 @@ class Progress:
                     self._tell("beat", "")
 
     def _key(self, phase: str) -> str:
-        return past_durations.key_of(self.place, self.resource, self.machine, phase)
+        return past_durations.key_of(self.resource, self.machine, phase)
 
     def _tell(self, event: str, message: str) -> None:
         self._told = time.monotonic()
@@ -128,7 +133,7 @@ class Progress:
         try:
             _append(path, json.dumps(line) + "\n")
         except OSError as error:  # a follower's file is no reason to fail a deployment
-            local_state.warn(f"The progress file {str(path)!r} cannot be written: {error}")
+            local_state.say(f"The progress file {str(path)!r} cannot be written: {error}")
 
 
 def _append(path: Path, line: str) -> None:

@@ -1,5 +1,6 @@
 """Waits for Google's long-running operations. A scripted server answers."""
 
+import json
 import threading
 import time
 
@@ -7,6 +8,7 @@ import pytest
 
 from provider import api as api_module
 from provider import operations as module
+from provider import progress as progress_module
 from provider.api import Api, ApiError, Settings
 from provider.operations import OperationFailed, OperationTimedOut, retry_precondition, wait
 from provider.progress import Progress
@@ -62,6 +64,42 @@ def test_a_phase_is_told_once_and_with_its_time(waited, script, tmp_path, capsys
 
     assert (tmp_path / "progress").read_text().count("PREPARING_MODEL") == 1
     assert capsys.readouterr().err == "[INFO]  vertex_thing e/1: PREPARING_MODEL 00:00 (00:00)\n"
+
+
+def test_a_long_wait_is_told_of_again_and_again_and_no_longer_than_it_lasts(waited, script, tmp_path, monkeypatch):
+    monkeypatch.setattr(progress_module, "BEAT_S", 0.05)
+    script.answers = [RUNNING]
+    with pytest.raises(OperationTimedOut):
+        waited(timeout_s=0.5)
+    lines = (tmp_path / "progress").read_text().splitlines()
+    time.sleep(0.2)
+
+    beats = [json.loads(line) for line in lines if json.loads(line)["event"] == "beat"]
+    assert len(beats) >= 4
+    assert {(beat["phase"], beat["id"]) for beat in beats} == {("PREPARING_MODEL", "e/1")}
+    assert (tmp_path / "progress").read_text().splitlines() == lines
+
+
+def test_an_operation_that_fails_at_once_is_explained_too(waited, script):
+    script.answers = [(200, {"name": NAME, "done": True, "error": {"code": 8}})]
+    with pytest.raises(OperationFailed) as caught:
+        waited()
+
+    assert caught.value.reason == "RESOURCE_EXHAUSTED"
+    assert caught.value.summary == "vertex_thing e/1 failed after 00:00: RESOURCE_EXHAUSTED"
+    assert "Phase:   STARTING 00:00" in caught.value.detail
+
+
+def test_a_log_that_cannot_be_read_does_not_hide_the_failure(waited, script, monkeypatch):
+    kind = {"@type": "type.googleapis.com/google.cloud.aiplatform.v1.DeployModelOperationMetadata"}
+    error = {"code": 9, "message": "Model server never became ready."}
+    denied = (403, {"error": {"code": 403, "status": "PERMISSION_DENIED", "message": "no"}})
+    script.answers = [(200, {"name": NAME, "done": True, "metadata": kind, "error": error}), denied]
+    with pytest.raises(OperationFailed) as caught:
+        waited()
+
+    assert "It cannot be read: PERMISSION_DENIED: no. Reading it needs roles/logging.viewer." in caught.value.detail
+    assert "https://console.cloud.google.com/logs/query;query=resource.labels.endpoint_id" in caught.value.detail
 
 
 def test_a_failure_tells_googles_words_the_phase_and_the_operation(waited, script):

@@ -8,6 +8,7 @@ import pytest
 
 from provider import local_state, past_durations, progress
 from provider.progress import Progress, clock
+from tfplugin.resource import Stopped
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +45,7 @@ def test_a_time_is_shown_as_on_a_clock(seconds, shown):
 
 def test_a_line_has_the_phase_its_time_and_what_is_usual(file, capsys):
     for seconds in (500.0, 580.0, 1000.0):
-        key = past_durations.key_of("google", "vertex_thing", "a2-highgpu-1g", "GETTING_CONTAINER_IMAGE")
+        key = past_durations.key_of("vertex_thing", "a2-highgpu-1g", "GETTING_CONTAINER_IMAGE")
         past_durations.add(past_durations.default_path(), key, seconds)
     one = Progress("vertex_thing", "e/1", machine="a2-highgpu-1g")
     one.phase("GETTING_CONTAINER_IMAGE", "20 GB")
@@ -97,6 +98,18 @@ def test_a_beat_comes_only_when_nothing_was_told_for_so_long(file, monkeypatch):
     assert [line["event"] for line in told(file)] == ["phase"] * 10
 
 
+def test_a_pause_is_told_and_heeds_a_stop(file, monkeypatch):
+    monkeypatch.setattr(progress, "BEAT_S", 0.05)
+    stop, one = threading.Event(), Progress("vertex_thing", "e/1")
+    one.phase("DRAINING")
+    one.wait(stop, 0.2)
+    stop.set()
+    with pytest.raises(Stopped):
+        one.wait(stop, 60)
+
+    assert len([line for line in told(file) if line["event"] == "beat"]) >= 2
+
+
 def test_heartbeats_end_with_an_error_as_with_a_result(file):
     one = Progress("vertex_thing", "e/1")
     with pytest.raises(ValueError, match="no"), one.heartbeats():
@@ -105,35 +118,47 @@ def test_heartbeats_end_with_an_error_as_with_a_result(file):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("heartbeat")]
 
 
-def test_a_run_becomes_a_measure_for_the_next_one(file, monkeypatch):
-    ran(["ONE", "TWO", "DONE"], seconds=60.0, monkeypatch=monkeypatch, machine="n1", place="http://127.0.0.1:1")
-    usual = {
-        (machine, place, phase): Progress("vertex_thing", "e/2", machine=machine, place=place)
-        for machine in ("n1", "n2")
-        for place in ("http://127.0.0.1:1", "google")
-        for phase in ("TWO", "DONE")
-    }
-    for (_, _, phase), one in usual.items():
+def test_a_run_becomes_a_measure_for_the_next_one_on_such_a_machine(file, monkeypatch):
+    ran(["ONE", "TWO", "DONE"], seconds=60.0, monkeypatch=monkeypatch, machine="n1")
+    shown = {}
+    for machine, phase in (("n1", "TWO"), ("n2", "TWO"), ("n1", "DONE")):
+        one = Progress("vertex_thing", "e/2", machine=machine)
         one.phase(phase)
+        shown[machine, phase] = one.told
 
-    assert {key for key, one in usual.items() if "usually 01:00" in one.told} == {("n1", "http://127.0.0.1:1", "TWO")}
+    assert shown == {
+        ("n1", "TWO"): "TWO 00:00, usually 01:00",
+        ("n2", "TWO"): "TWO 00:00",
+        ("n1", "DONE"): "DONE 00:00",
+    }
+
+
+def test_a_local_cloud_is_no_measure_for_googles(file, monkeypatch):
+    monkeypatch.setattr(past_durations, "_place", "google")
+    past_durations.measure_at("http://127.0.0.1:8700")
+    ran(["ONE", "TWO"], seconds=1.0, monkeypatch=monkeypatch)
+    one = Progress("vertex_thing", "e/2")
+    past_durations.measure_at(None)
+    one.phase("ONE")
+
+    assert one.told == "ONE 00:00"
 
 
 def test_an_outage_is_no_measure_of_the_phase_it_interrupts(monkeypatch):
     path = past_durations.default_path()
     ran(["ONE", "UNREACHABLE", "ONE", "TWO"], seconds=60.0, monkeypatch=monkeypatch)
-    held = past_durations.usual_s(path, past_durations.key_of("google", "vertex_thing", "", "UNREACHABLE"))
+    held = past_durations.usual_s(path, past_durations.key_of("vertex_thing", "", "UNREACHABLE"))
 
     assert held is None
 
 
 def test_the_same_phase_of_another_resource_is_the_same_phase():
-    one = past_durations.key_of("google", "t", "m", "UNDEPLOYING 1234567890")
+    one = past_durations.key_of("t", "m", "UNDEPLOYING 1234567890")
 
-    assert one == past_durations.key_of("google", "t", "m", "UNDEPLOYING 9876543210")
-    assert one != past_durations.key_of("google", "t", "m", "DRAINING 1234567890")
-    assert past_durations.key_of("g", "t", "", "DELETING projects/p/locations/l/models/m") == "g|t||DELETING"
-    assert past_durations.key_of("g", "t", "", "WORKING step 2/3 gcr.io/x") == "g|t||WORKING step 2/3 gcr.io/x"
+    assert one == past_durations.key_of("t", "m", "UNDEPLOYING 9876543210")
+    assert one != past_durations.key_of("t", "m", "DRAINING 1234567890")
+    assert past_durations.key_of("t", "", "DELETING projects/p/locations/l/models/m").endswith("|t||DELETING")
+    assert past_durations.key_of("t", "", "WORKING step 2/3 gcr.io/x").endswith("|t||WORKING step 2/3 gcr.io/x")
 
 
 @pytest.mark.parametrize(

@@ -165,3 +165,19 @@ def test_an_apply_run_inside_shows_its_phases(workspace, cloud):
     assert "Apply complete! Resources: 1 added" in done.stdout
     assert "vertex_model Shown  UPLOADING 00:00" in done.stderr
     assert "vertex_model Shown  UPLOADED 00:00" in done.stderr
+
+
+@pytest.mark.e2e
+def test_a_second_apply_knows_how_long_the_first_one_took(workspace, cloud, faults):
+    folder = workspace("again")
+    folder.environment |= {"FLANSTACK_STATE_DIR": str(folder.folder / "state")}
+    faults({"operation": "uploadModel", "stage": "INGESTING_IMAGE"}, {"delay_s": 1.0})
+    for version in ("1", "2"):
+        spec = {"image_uri": cloud.image(version), "predict_route": "/predict", "health_route": "/health"}
+        folder.write(model={"model_id": "again", "display_name": "Again", "container_spec": [spec]})
+        folder.apply()
+
+    lines = [json.loads(text) for text in folder.progress_file.read_text().splitlines()]
+    usual = [one["usual_s"] for one in lines if one["phase"] == "UPLOADING"]
+    assert usual[0] is None
+    assert 1.0 <= usual[-1] < 10
