@@ -28,12 +28,15 @@ PROTOCOL = "6.0"
 
 LAUNCHER = """#!/bin/sh
 # Starts the provider with a Python of this machine; start.py says so when it does not fit.
-run() {{ command -v "$1" >/dev/null 2>&1 && exec "$1" -I -S -B "${{0%/*}}/start.py" {module}; }}
+run() {{
+  program="$1"; shift
+  command -v "$program" >/dev/null 2>&1 && exec "$program" -I -S -B "${{0%/*}}/start.py" {module} "$@"
+}}
 if [ -n "$FLANSTACK_PYTHON" ]; then
-  run "$FLANSTACK_PYTHON"
+  run "$FLANSTACK_PYTHON" "$@"
   echo "FLANSTACK_PYTHON is $FLANSTACK_PYTHON, which is no program. This provider needs Python {oldest} to {newest}."
 else
-  for python in python3 {candidates}; do run "$python"; done
+  for python in python3 {candidates}; do run "$python" "$@"; done
   echo "This provider needs Python {oldest} to {newest}, and there is no python3. Install it, or set FLANSTACK_PYTHON."
 fi
 exit 1

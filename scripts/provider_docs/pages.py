@@ -79,7 +79,7 @@ _INDEX = """Source address `{source}`, version {version}. [Use it from plain HCL
 A change of an attribute is made in place unless its row says that it **replaces** the resource.
 Every wait has a time-out of its own in `timeouts`. When it passes, or Terraform is interrupted, Google goes on with
 what was begun; it is in the state, and the next apply goes on from there.
-While Terraform is silent, `FLANSTACK_PROGRESS_FILE` names a file to follow: one JSON line per phase.
+While Terraform is silent, `python -m provider progress --follow` shows each phase: [how](../long-deployments.md).
 """
 
 

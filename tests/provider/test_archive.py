@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,23 @@ def test_it_starts_on_every_python_that_it_is_for(unpacked, minor):
         pytest.skip(f"there is no Python 3.{minor} on this machine")
 
     assert said(unpacked, FLANSTACK_PYTHON=str(python)) == ""
+
+
+def test_an_unpacked_provider_shows_its_own_progress(unpacked, tmp_path):
+    told = {"time": datetime.now(UTC).isoformat(), "resource": "vertex_thing", "id": "e/1", "phase": "BUILDING"}
+    file = tmp_path / "progress.jsonl"
+    file.write_text(json.dumps({**told, "phase_s": 372.0, "elapsed_s": 372.0}) + "\n")
+    done = subprocess.run(
+        [unpacked / LAUNCHER, "progress"],
+        env=environment(tmp_path, FLANSTACK_PROGRESS_FILE=str(file)),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "vertex_thing e/1  BUILDING 06:12" in done.stderr
 
 
 @pytest.fixture

@@ -155,8 +155,8 @@ def test_an_apply_run_inside_shows_its_phases(workspace, cloud):
     spec = {"image_uri": cloud.image(), "predict_route": "/predict", "health_route": "/health"}
     folder = workspace("shown").write(model={"model_id": "shown", "display_name": "Shown", "container_spec": [spec]})
     environment = {key: text for key, text in folder.environment.items() if key != "FLANSTACK_PROGRESS_FILE"}
-    command = [*PROVIDER, "--", "terraform", "apply", "-auto-approve", "-input=false", "-no-color"]
-    environment |= {"PYTHONPATH": str(ROOT)}
+    (launcher,) = (folder.folder / "terraform.d").rglob("terraform-provider-vertex_v*")
+    command = [launcher, "progress", "--", "terraform", "apply", "-auto-approve", "-input=false", "-no-color"]
     done = subprocess.run(
         command, cwd=folder.folder, env=environment, capture_output=True, text=True, check=False, timeout=60
     )
