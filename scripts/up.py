@@ -54,7 +54,7 @@ class ProgressFollower:
         self._thread.join()
 
     def _follow(self) -> None:
-        follower = Follower(self._path)
+        follower = Follower(self._path, from_start=True)
         while not self._done.wait(0.2):
             for event in follower.new():
                 self._phase.note(f"{event.resource}: {event.told}")
