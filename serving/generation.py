@@ -12,6 +12,7 @@ from serving.context import Work, current
 from serving.dispatch import Dispatcher
 from serving.errors import ClientGone, DeadlineExceeded, NotReady, ServingError
 from serving.lifecycle import Lifecycle
+from serving.mailbox import Mailbox
 from serving.metrics import ServerMetrics
 from serving.request import GenerateBody, ValidRequest
 from serving.sequence import Completion, Delta, Event, Listener, Sequence, late
@@ -21,6 +22,8 @@ from serving.validation import Limits, validate
 # After its deadline a running sequence ends at its next token. If no token comes, the engine hangs: then the
 # client is answered anyway.
 HANG_S = 5.0
+
+Heard = tuple[int, Event]
 
 
 class Generator:
@@ -35,6 +38,7 @@ class Generator:
         self._metrics = metrics
         self._timeout_s = timeout_s
         self._tokenizer: Tokenizer | None = None
+        self._mailbox: Mailbox[Heard] | None = None
 
     def attach(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -71,9 +75,12 @@ class Generator:
         requests = await asyncio.to_thread(
             lambda: [validate(body, limits=self._limits, tokenizer=tokenizer, client=client) for body in bodies]
         )
+        if self._mailbox is None:  # there is no loop yet when the server is put together
+            self._mailbox = Mailbox(asyncio.get_running_loop())
         return Generation(
             requests,
             dispatcher=self._dispatcher,
+            mailbox=self._mailbox,
             tokenizer=tokenizer,
             metrics=self._metrics,
             deadline=deadline,
@@ -89,6 +96,7 @@ class Generation:
         requests: list[ValidRequest],
         *,
         dispatcher: Dispatcher,
+        mailbox: Mailbox[Heard],
         tokenizer: Tokenizer,
         metrics: ServerMetrics,
         deadline: float,
@@ -97,8 +105,9 @@ class Generation:
         self._dispatcher = dispatcher
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
-        self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
-        self._deadline = deadline
+        self._mailbox = mailbox
+        self._heard: list[Heard] = []
+        self._waiter: asyncio.Future[None] | None = None
         self._context = current.get()
         self._is_reported = False
         self._sequences: list[Sequence] = dispatcher.submit(
@@ -113,23 +122,31 @@ class Generation:
     async def completions(self) -> list[Completion]:
         """One completion per body, in their order; the first error ends all of them and is raised."""
         done: dict[int, Completion] = {}
-        async with aclosing(self.events()) as events:
-            async for index, event in events:
-                if isinstance(event, Completion):
-                    done[index] = event
+        async with aclosing(self.batches()) as batches:
+            async for batch in batches:
+                done |= {index: event for index, event in batch if isinstance(event, Completion)}
         return [done[index] for index in range(len(self._sequences))]
 
-    async def events(self) -> AsyncGenerator[tuple[int, Delta | Completion], None]:
-        """What happens to the sequences, as (index, event); an error cancels the rest and is raised."""
+    async def batches(self) -> AsyncGenerator[list[tuple[int, Delta | Completion]], None]:
+        """What happens to the sequences, as (index, event), all that has gathered since the last time.
+
+        An error cancels the rest and is raised, after what came before it.
+        """
         num_left = len(self._sequences)
         try:
             while num_left:
-                index, event = await self._next()
-                if isinstance(event, ServingError):
-                    raise event
-                if isinstance(event, Completion):
-                    num_left -= 1
-                yield index, event
+                batch: list[tuple[int, Delta | Completion]] = []
+                failure: ServingError | None = None
+                for index, event in await self._gathered():
+                    if isinstance(event, ServingError):
+                        failure = event
+                        break
+                    num_left -= isinstance(event, Completion)
+                    batch.append((index, event))
+                if batch:
+                    yield batch
+                if failure is not None:
+                    raise failure
         finally:
             if num_left:
                 self.cancel(ClientGone("nobody waits for the rest of this request"))
@@ -154,19 +171,24 @@ class Generation:
 
     def _expire(self) -> None:
         self._dispatcher.cancel(self._sequences, late(max(len(s.output_ids) for s in self._sequences)))
+        self._timer = self._loop.call_later(HANG_S, self._give_up)
 
-    async def _next(self) -> tuple[int, Event]:
-        try:
-            async with asyncio.timeout(self._deadline + HANG_S - time.monotonic()):
-                return await self._events.get()
-        except TimeoutError:
-            raise DeadlineExceeded(
-                f"the deadline passed and the engine has made no token for {HANG_S:g} s; try again later"
-            ) from None
+    def _give_up(self) -> None:
+        why = f"the deadline passed and the engine has made no token for {HANG_S:g} s; try again later"
+        self._receive((0, DeadlineExceeded(why)))
+
+    async def _gathered(self) -> list[Heard]:
+        """Everything heard and not yet read; waits until there is something."""
+        if not self._heard:
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        heard, self._heard = self._heard, []
+        return heard
+
+    def _receive(self, heard: Heard) -> None:
+        self._heard.append(heard)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _listener(self, index: int) -> Listener:
-        def tell(event: Event) -> None:
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._events.put_nowait, (index, event))
-
-        return tell
+        return lambda event: self._mailbox.post(self._receive, (index, event))

@@ -135,9 +135,9 @@ class _EventStream(StreamingResponse):
 
     async def _lines(self) -> AsyncIterator[str]:
         try:
-            async with aclosing(self._generation.events()) as events:
-                async for index, event in events:
-                    yield f"data: {json.dumps({'index': index} | _event(event), ensure_ascii=False)}\n\n"
+            async with aclosing(self._generation.batches()) as batches:
+                async for batch in batches:
+                    yield "".join(_line(index, event) for index, event in batch)
         except ServingError as error:
             # the status line is long gone: the error is the last event
             self._state.failure = error.reason
@@ -148,10 +148,12 @@ class _EventStream(StreamingResponse):
         yield "data: [DONE]\n\n"
 
 
-def _event(event: Delta | Completion) -> dict[str, Any]:
+def _line(index: int, event: Delta | Completion) -> str:
     if isinstance(event, Delta):
-        return {"text": event.text}
-    return {"finish_reason": event.finish_reason, "num_tokens": event.num_tokens}
+        told: dict[str, Any] = {"index": index, "text": event.text}
+    else:
+        told = {"index": index, "finish_reason": event.finish_reason, "num_tokens": event.num_tokens}
+    return f"data: {json.dumps(told, ensure_ascii=False)}\n\n"
 
 
 _EVENTS = {
