@@ -44,6 +44,13 @@ def of_build(api: Api, project: str, build_id: str, *, stop: threading.Event) ->
     return _read(api, project, found, stop, nothing, shown=found)
 
 
+def of_job(api: Api, job: str, *, stop: threading.Event) -> Log:
+    """The last lines that a custom job's replicas printed."""
+    found = f'resource.type="ml_job" AND resource.labels.job_id="{job.rpartition("/")[2]}"'
+    nothing = "The job printed nothing, or its service account may not write logs (roles/logging.logWriter)."
+    return _read(api, project_of(job), found, stop, nothing, shown=found)
+
+
 def _read(api: Api, project: str, found: str, stop: threading.Event, nothing: str, *, shown: str) -> Log:
     """shown: the filter of the page for people, short enough for a screen."""
     where = LINK.format(query=quote(shown, safe=""), project=project)

@@ -45,7 +45,7 @@ def problems(config: State) -> list[Problem]:
         at = ("dedicated_resources", index)
         found += _replica_problems(at, resources)
         for number, machine in enumerate(_bodies(resources["machine_spec"])):
-            found += _machine_problems((*at, "machine_spec", number), machine)
+            found += machine_problems((*at, "machine_spec", number), machine)
             found += _reservation_problems((*at, "machine_spec", number), machine)
         found += _metric_problems(at, resources)
     return found
@@ -79,7 +79,8 @@ def _replica_problems(at: Path, resources: State) -> list[Problem]:
     return found
 
 
-def _machine_problems(at: Path, machine: State) -> list[Problem]:
+def machine_problems(at: Path, machine: State) -> list[Problem]:
+    """What is wrong with a `machine_spec`: an accelerator that its machine cannot have, or must have."""
     kind, accelerator = machine["machine_type"], machine["accelerator_type"]
     found = number_problems((*at, "accelerator_count"), machine["accelerator_count"], least=1)
     if accelerator is None and isinstance(machine["accelerator_count"], int | float):

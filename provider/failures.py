@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from provider.failure_causes import CALLER, CAUSES, OF_CONTAINER, ROLES, SERVING, TRANSIENT, VERTEX_AGENT, Cause
+from provider.job_failure_causes import OF_JOB, TRAINING
 
 WIDTH, ROWS = 96, 15  # of the detail; Terraform adds a frame of 2 columns and about 6 rows
 LABEL_WIDTH = 10
@@ -114,17 +115,23 @@ def find(said: str, log_lines: Sequence[str] = (), *, ports: Collection[int] = (
     """The cause that Google's words (`REASON: message`) and the end of a log tell; None when none is known."""
     said = said[:MAX_SAID_CHARS]
     lines = [line[:MAX_LINE_CHARS] for line in log_lines] if _asks_log(said) else []
-    of_container = _asks_log(said) and not said.startswith(BUILD_STATUS)
-    for cause in (*CAUSES, *(SERVING if of_container else ()), TRANSIENT):
+    for cause in (*CAUSES, *_particular(said), TRANSIENT):
         found = _found_in(cause, said, lines, ports)
         if found is not None:
             return found
     return None
 
 
+def _particular(said: str) -> Sequence[Cause]:
+    """The causes that only jobs have, or only what serves."""
+    if OF_JOB.search(said):
+        return TRAINING
+    return SERVING if _asks_log(said) and not said.startswith(BUILD_STATUS) else ()
+
+
 def _asks_log(said: str) -> bool:
     """Whether Google's words say that the log tells more: a quota or a permission is nothing of the container's."""
-    return said.startswith(BUILD_STATUS) or OF_CONTAINER.search(said) is not None
+    return said.startswith(BUILD_STATUS) or any(words.search(said) for words in (OF_CONTAINER, OF_JOB))
 
 
 def clean(line: str) -> str:

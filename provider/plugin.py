@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from provider import past_durations
 from provider.api import Api, Settings
+from provider.custom_job import CustomJob
 from provider.deployed_model import DeployedModel
 from provider.image_build import ImageBuild
 from provider.model import Model
@@ -52,7 +54,7 @@ class VertexProvider:
         self._api = Api(Settings(project="", region=""))
 
     def resources(self) -> Sequence[Resource]:
-        return [ImageBuild(self._api), Model(self._api), DeployedModel(self._api)]
+        return [ImageBuild(self._api), Model(self._api), DeployedModel(self._api), CustomJob(self._api)]
 
     def data_sources(self) -> Sequence[DataSource]:
         return ()
@@ -68,3 +70,4 @@ class VertexProvider:
         if any(value is UNKNOWN for value in config.values()):
             raise PluginError("The provider's configuration is not known yet", "Give it values that are known at plan.")
         self._api.settings = Settings(**config)
+        past_durations.measure_at(self._api.settings.api_endpoint)

@@ -51,11 +51,22 @@ def deployed_model(cloud, folder):
     return {"endpoint": cloud.endpoint("424242"), "model": uploaded(cloud, "example-deployed")}
 
 
+def custom_job(cloud, folder):
+    """A training image that has nothing to do."""
+    (folder / "image").mkdir()
+    (folder / "image" / "train.py").write_text("print('trained')\n")
+    uri, config = "europe-west4-docker.pkg.dev/flan/images/example-train", {"cmd": ["python", "train.py"]}
+    body = {"uri": f"{uri}:v1", "folder": str(folder / "image"), "config": config}
+    digest = cloud.call("POST", "/localcloud/images", body)["digest"]
+    return {"image_uri": f"{uri}@{digest}", "bucket": "flan-example-models"}
+
+
 # What each example needs to be there, and the variables that name it.
 GROUNDS = {
     "resources/vertex_image_build": image_build,
     "resources/vertex_model": model,
     "resources/vertex_endpoint_deployed_model": deployed_model,
+    "resources/vertex_custom_job": custom_job,
 }
 
 

@@ -44,10 +44,10 @@ def test_only_the_token_is_sensitive_and_no_resource_has_one():
     assert found == ["provider.access_token"]
 
 
-def test_the_three_resources_are_named_as_documented():
+def test_the_resources_are_named_as_documented():
     names = [one.type_name for one in VertexProvider().resources()]
 
-    assert names == ["vertex_image_build", "vertex_model", "vertex_endpoint_deployed_model"]
+    assert names == ["vertex_image_build", "vertex_model", "vertex_endpoint_deployed_model", "vertex_custom_job"]
 
 
 def test_schema_and_validation_import_no_client():
