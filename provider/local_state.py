@@ -5,6 +5,7 @@ Nothing here is needed to apply: it may be deleted at any time, and one that can
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -35,7 +36,8 @@ def progress_file() -> Path:
     return Path(os.environ.get(PROGRESS_VARIABLE) or folder() / "progress.jsonl")
 
 
-def say(text: str) -> None:
-    """One line for Terraform's log."""
-    sys.stderr.write(f"[WARN]  {text}\n")
-    sys.stderr.flush()
+def say(text: str, *, level: str = "WARN") -> None:
+    """One line for Terraform's log. Nobody may be there to read it any more: that is no error."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"[{level}]  {text}\n")
+        sys.stderr.flush()

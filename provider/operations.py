@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from provider.api import Api, ApiError, JsonObject
 from provider.failures import words_of
-from provider.operation_failures import explained
+from provider.operation_failures import console_of, explained
 from provider.progress import Progress, clock
 from tfplugin.resource import PluginError, Stopped
 
@@ -110,7 +110,7 @@ def _ended(
             raise OperationTimedOut(
                 f"{progress.resource} {progress.identifier} takes longer than {clock(timeout_s)}",
                 f"Google goes on with operation {name} (now in {progress.phase_now or 'its first phase'}). "
-                "Nothing was undone. Raise the time-out in `timeouts`, and apply again.",
+                f"Nothing was undone. Raise the time-out in `timeouts`, and apply again.\n{console_of(name)}".rstrip(),
             )
         poll.pause()
         seen = poll.look(lambda: api.get("aiplatform", f"/v1/{name}", stop=stop, region=region), progress)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -114,8 +113,7 @@ class Progress:
     def _tell(self, event: str, message: str) -> None:
         self._told = time.monotonic()
         more = f" {message}" if message else ""
-        sys.stderr.write(f"[INFO]  {self.resource} {self.identifier}: {self.told} ({clock(self.elapsed_s)}){more}\n")
-        sys.stderr.flush()
+        local_state.say(f"{self.resource} {self.identifier}: {self.told} ({clock(self.elapsed_s)}){more}", level="INFO")
         path = local_state.progress_file()
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -142,6 +142,7 @@ def test_a_time_out_is_the_configured_one_and_says_that_google_goes_on(waited, s
         waited(timeout_s=0.2)
 
     assert "Google goes on with operation" in caught.value.detail
+    assert "/online-prediction/locations/r/endpoints/e?project=1" in caught.value.detail
 
 
 def test_a_stop_ends_a_wait_at_once(waited, script, stop, monkeypatch):
