@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,45 +31,62 @@ VOCAB = 32128
 CONTENDERS = ("ours-fp32", "ours-int8", "transformers-fp32", "ct2-fp32", "ct2-int8")
 
 
-@dataclass(slots=True)
 class Contender:
-    """One engine's process, with `threads` threads."""
+    """One engine in a number of processes, each with its threads; a load is dealt out among them."""
 
-    kind: str
-    threads: int
-    folder: Path
-    python: str
-    process: subprocess.Popen[str] = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, kind: str, layout: str, *, folder: Path, python: str) -> None:
+        workers, _, threads = layout.rpartition("x")
+        self.name = f"{kind} {workers or 1}x{threads}"
         script = Path(__file__).with_name("engine_contenders.py")
-        self.process = subprocess.Popen(
-            [self.python, str(script), self.kind, str(self.folder), str(self.threads)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": str(self.threads), "HF_HUB_OFFLINE": "1"},
-        )
+        self._processes = [
+            subprocess.Popen(
+                [python, str(script), kind, str(folder), threads],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=os.environ | {"OMP_NUM_THREADS": threads, "HF_HUB_OFFLINE": "1"},
+            )
+            for _ in range(int(workers or 1))
+        ]
 
-    @property
-    def name(self) -> str:
-        return f"{self.kind} {self.threads}t"
+    def wait_loaded(self) -> float:
+        return max(float(self._receive(process)["load_s"]) for process in self._processes)
 
-    def send(self, load: dict[str, Any]) -> None:
-        if self.process.stdin is not None:
-            self.process.stdin.write(json.dumps(load) + "\n")
-            self.process.stdin.flush()
-
-    def receive(self) -> dict[str, Any]:
-        line = self.process.stdout.readline() if self.process.stdout is not None else ""
-        if not line:
-            raise SystemExit(f"{self.name} ended with status {self.process.wait()}; its message is above")
-        reply: dict[str, Any] = json.loads(line)
-        return reply
+    def run(self, load: dict[str, Any]) -> dict[str, Any]:
+        """Seconds until the last part is done, tokens in all, megabytes of all processes together."""
+        count = min(len(self._processes), len(load["prompts"]))
+        parts = [
+            {
+                "prompts": load["prompts"][number::count],
+                "lengths": load["lengths"][number::count],
+                "slots": -(-load["slots"] // count),
+            }
+            for number in range(count)
+        ]
+        begin = time.perf_counter()
+        for process, part in zip(self._processes, parts, strict=False):
+            if process.stdin is not None:
+                process.stdin.write(json.dumps(part) + "\n")
+                process.stdin.flush()
+        replies = [self._receive(process) for process in self._processes[:count]]
+        return {
+            "seconds": time.perf_counter() - begin,
+            "tokens": sum(load["lengths"]),
+            "first": replies[0]["first"],
+            "peak_mb": sum(reply["peak_mb"] for reply in replies),
+        }
 
     def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+    def _receive(self, process: subprocess.Popen[str]) -> dict[str, Any]:
+        line = process.stdout.readline() if process.stdout is not None else ""
+        if not line:
+            raise SystemExit(f"{self.name} ended with status {process.wait()}; its message is above")
+        reply: dict[str, Any] = json.loads(line)
+        return reply
 
 
 def main() -> int:
@@ -80,12 +96,12 @@ def main() -> int:
         contenders: list[Contender] = []
         try:
             for name in options.contenders.split(","):
-                kind, _, threads = name.partition(":")
+                kind, _, layout = name.partition(":")
                 python = options.ct2_python if kind.startswith("ct2") else sys.executable
                 if python:
-                    contenders.append(Contender(kind, int(threads or options.threads), folder, python))
+                    contenders.append(Contender(kind, layout or str(options.threads), folder=folder, python=python))
             for contender in contenders:
-                print(f"{contender.name}: loaded in {contender.receive()['load_s']:.1f} s", file=sys.stderr)
+                print(f"{contender.name}: loaded in {contender.wait_loaded():.1f} s", file=sys.stderr)
             report = measure(contenders, options)
         finally:
             for contender in contenders:
@@ -102,13 +118,9 @@ def measure(contenders: list[Contender], options: argparse.Namespace) -> dict[st
     for load in loads(options):
         for number in range(options.rounds + 1):
             for contender in contenders:
-                contender.send({key: load[key] for key in ("prompts", "lengths", "slots")})
-                reply = contender.receive()
+                reply = contender.run(load)
                 if number:
                     results.append({"contender": contender.name, "load": load["name"], "round": number} | reply)
-        tokens = sum(load["lengths"])
-        for result in results:
-            result.setdefault("tokens", tokens)
     return {
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": {"cpu": cpu_name(), "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()},
@@ -188,7 +200,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--varied", action="store_true", help="also 64 requests of 8 to 128 tokens, 16 at once")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--contenders", default=",".join(CONTENDERS), help="KIND or KIND:THREADS, with commas")
+    parser.add_argument(
+        "--contenders", default=",".join(CONTENDERS), help="KIND, KIND:THREADS or KIND:WORKERSxTHREADS, …"
+    )
     parser.add_argument(
         "--ct2-python", default="", help="a Python with ctranslate2 and transformers; none leaves it out"
     )

@@ -130,12 +130,11 @@ def load_transformers(folder: Path, threads: int) -> Run:
 
 
 def load_ctranslate2(folder: Path, threads: int, compute_type: str) -> Run:
-    """Batches whose rows are dropped as they finish, by its callback; converted once, beside the folder."""
+    """Batches whose rows are dropped as they finish, by its callback."""
     import ctranslate2  # type: ignore[import-not-found]
 
-    target = folder.with_name(folder.name + "-ct2")
-    if not target.is_dir():
-        ctranslate2.converters.TransformersConverter(str(folder)).convert(str(target))
+    target = folder.with_name(f"{folder.name}-ct2-{os.getpid()}")
+    ctranslate2.converters.TransformersConverter(str(folder)).convert(str(target))
     translator = ctranslate2.Translator(
         str(target), device="cpu", compute_type=compute_type, inter_threads=1, intra_threads=threads
     )

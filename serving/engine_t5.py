@@ -117,27 +117,53 @@ class T5Engine:
             self._rows[slot] = last
 
     def _encode(self, running: list[Sequence]) -> None:
-        if self._run is None:
-            newcomers = self._newcomers(running)
+        """Encodes newcomers for as long as those who run can spare."""
+        seconds = self._spare_seconds(running)
+        while True:
+            newcomers = self._newcomers(running) if self._run is None else self._run.sequences
             if not newcomers:
                 return
-        try:
-            if self._run is None:
-                self._run = EncoderRun.start(self._model, newcomers)
-            # as long as the last decoder step: those who run wait at most twice as long for their next token
-            seconds = self._decode_seconds if self._rows else None
-            if self._run.advance(self._model, self._pace, seconds=seconds):
-                self._open_slots(self._run)
+            begin = time.perf_counter()
+            try:
+                is_done = self._advance(newcomers, seconds=seconds)
+            except Exception as error:
                 self._run = None
-        except Exception as error:
-            failed = newcomers if self._run is None else self._run.sequences
-            self._run = None
-            if _is_out_of_memory(error):
-                self._free_memory(error)
-                if len(failed) > 1:  # they are newcomers again, and next time fewer go together
-                    self._max_run_tokens = max(1, sum(len(s.request.prompt_ids) for s in failed) // 2)
+                if self._may_retry(newcomers, error):
                     return
-            raise BatchFailed(failed) from error
+                raise BatchFailed(newcomers) from error
+            if not is_done:
+                return
+            seconds -= time.perf_counter() - begin
+            if seconds <= 0:
+                return
+
+    def _spare_seconds(self, running: list[Sequence]) -> float:
+        """As long as the last step: those who run wait at most twice as long for their next token.
+
+        Longer when few run and many wait, who would lose more than those gain.
+        """
+        if not self._rows:
+            return 0.0
+        num_waiting = sum(not sequence.is_ended for sequence in running) - len(self._rows)
+        return self._decode_seconds * max(1.0, num_waiting / len(self._rows))
+
+    def _advance(self, newcomers: list[Sequence], *, seconds: float) -> bool:
+        """Brings the run of `newcomers` forward; returns whether they have their slots."""
+        if self._run is None:
+            self._run = EncoderRun.start(self._model, newcomers)
+        if not self._run.advance(self._model, self._pace, seconds=seconds if self._rows else None):
+            return False
+        self._open_slots(self._run)
+        self._run = None
+        return True
+
+    def _may_retry(self, newcomers: list[Sequence], error: Exception) -> bool:
+        """Whether they stay newcomers: when memory ran out for several, fewer go together next time."""
+        if not _is_out_of_memory(error):
+            return False
+        self._free_memory(error)
+        self._max_run_tokens = max(1, sum(len(s.request.prompt_ids) for s in newcomers) // 2)
+        return len(newcomers) > 1
 
     def _newcomers(self, running: list[Sequence]) -> list[Sequence]:
         """The oldest that have no slot, as many as there are slots and as are encoded well together."""

@@ -111,7 +111,8 @@ class Int8Linear:
             self._rows = torch.zeros(num_rows, self._num_inputs + 2)
             self._rows[:, -2], self._rows[:, -1] = 1, -1
         rows = self._rows[:num_rows]
-        scales_N1 = x_NK.abs().amax(-1, keepdim=True).clamp_(min=1e-20)
+        largest_N1, smallest_N1 = x_NK.amax(-1, keepdim=True), x_NK.amin(-1, keepdim=True)
+        scales_N1 = torch.maximum(largest_N1, smallest_N1.neg_()).clamp_(min=1e-20)
         # a row that is not finite has a scale that is not, and so has its result; here it must not spoil the others
         torch.div(x_NK, scales_N1, out=rows[:, :-2]).nan_to_num_(0, 0, 0)
         # 7 bits: pairs of 8-bit products overflow the 16 bits in which AVX2 adds them
