@@ -18,6 +18,7 @@ from tfplugin.resource import PluginError, Stopped
 
 MAX_ENTRIES = 100
 MAX_PAGES = 3  # Cloud Logging may answer an empty page while it searches on
+EXCEPTIONS = ("exception", "stack_trace", "exc_info")  # where loggers that write JSON put a traceback
 LINK = "https://console.cloud.google.com/logs/query;query={query}?project={project}"
 
 
@@ -80,6 +81,7 @@ def _entries(api: Api, project: str, found: str, stop: threading.Event) -> list[
 
 
 def _text(entry: JsonObject) -> str:
-    """Containers' lines come as `jsonPayload.message`, a build's as text."""
+    """Containers' lines come as `jsonPayload.message` and, where they log as JSON, an exception; a build's as text."""
     payload = entry.get("jsonPayload") or {}
-    return str(payload.get("message") or entry.get("textPayload") or "")
+    parts = (payload.get("message"), *(payload.get(name) for name in EXCEPTIONS), entry.get("textPayload"))
+    return "\n".join(str(part) for part in parts if part)

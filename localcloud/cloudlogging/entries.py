@@ -7,6 +7,7 @@ Source: entries of `aiplatform.googleapis.com/prediction_container` and `cloudbu
 
 from __future__ import annotations
 
+import json
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from localcloud.cloud import LocalCloud
+from localcloud.cloudlogging.filters import SEVERITIES
 from localcloud.store import Document
 
 MAX_LINES = 20_000  # of one file: the newest
@@ -46,7 +48,19 @@ def of_endpoints(cloud: LocalCloud, project: str) -> Iterator[Document]:
         port = _declared_port(cloud, deployed)
         for time, line in lines_of(file, port=port):
             where = f"{location}-{endpoint}-{deployed_id}-{file.stem}-{time}"
-            yield {"insertId": where, "timestamp": time, "jsonPayload": {"message": line}, **frame}
+            yield {**frame, "insertId": where, "timestamp": time, **_payload(line)}
+
+
+def _payload(line: str) -> Document:
+    """A line that is a JSON object is taken as its fields, and as severe as it says: structured logging."""
+    try:
+        fields = json.loads(line) if line.startswith("{") else None
+    except ValueError:
+        fields = None
+    if not isinstance(fields, dict):
+        return {"jsonPayload": {"message": line}}
+    severity = fields.pop("severity", None)
+    return {"jsonPayload": fields, **({"severity": severity} if severity in SEVERITIES else {})}
 
 
 def of_builds(cloud: LocalCloud, project: str) -> Iterator[Document]:

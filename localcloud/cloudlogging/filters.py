@@ -21,7 +21,7 @@ _TERM = re.compile(
     r'(?P<value>"(?:[^"\\]|\\.)*"|[^\s()"]+)\s*'
 )
 _AND = re.compile(r"AND\b\s*")
-_SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
+SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
 _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -77,7 +77,7 @@ def _at(entry: Any, path: list[str]) -> Any:
 
 def _ordered(field: str, text: str) -> Any:
     if field == "severity":
-        return _SEVERITIES.index(text.upper()) if text.upper() in _SEVERITIES else 0
+        return SEVERITIES.index(text.upper()) if text.upper() in SEVERITIES else 0
     if field == "timestamp":
         try:
             when = datetime.fromisoformat(text)

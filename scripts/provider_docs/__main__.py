@@ -11,6 +11,7 @@ from pathlib import Path
 
 from provider.plugin import RELEASE, VertexProvider
 from scripts.machine import ROOT
+from scripts.provider_docs.causes import causes_page
 from scripts.provider_docs.errors import Message, error_classes, messages
 from scripts.provider_docs.pages import Subject, errors_page, index_page, subject_page
 from scripts.provider_docs.sources import modules, reached
@@ -45,7 +46,8 @@ def pages() -> dict[Path, str]:
     index = index_page(
         provider.schema, subjects, told["provider.plugin"], source=RELEASE.source, version=RELEASE.version
     )
-    return {PAGES / "index.md": index, PAGES / "errors.md": errors_page(of(shared)), **found}
+    shared_pages = {"index.md": index, "errors.md": errors_page(of(shared)), "failures.md": causes_page()}
+    return {**{PAGES / name: text for name, text in shared_pages.items()}, **found}
 
 
 def stale(expected: dict[Path, str]) -> list[Path]:

@@ -79,6 +79,19 @@ def test_a_port_of_this_machine_is_shown_as_the_declared_one(cloud):
     assert {one["jsonPayload"]["message"] for one in found} == {"listening on 0.0.0.0:7080"}
 
 
+def test_a_line_of_json_is_its_fields_and_as_severe_as_it_says(cloud):
+    line = {"severity": "ERROR", "message": "no weights", "exception": "FileNotFoundError: a"}
+    uri, endpoint = cloud.image(source=f"print({json.dumps(line)!r})\nprint('{{no json')"), cloud.endpoint()
+    cloud.wait(cloud.start_deploy(endpoint, cloud.model(imageUri=uri)))
+    found = f'resource.labels.endpoint_id="{endpoint.rpartition("/")[2]}"'
+
+    assert entries(cloud, f"{found} AND severity>=ERROR")[0]["jsonPayload"] == {
+        "message": "no weights",
+        "exception": "FileNotFoundError: a",
+    }
+    assert entries(cloud, f"{found} AND severity=INFO")[0]["jsonPayload"] == {"message": "{no json"}
+
+
 def test_a_builds_lines_are_found_by_its_id(cloud):
     build = {"steps": [{"name": "python", "script": "echo hello from the build"}]}
     made = cloud.call("POST", f"/v1/{cloud.parent}/builds", build)["metadata"]["build"]["id"]

@@ -3,7 +3,9 @@
 import pytest
 
 from localcloud.faults import PRESETS
+from provider.failure_causes import CAUSES, SERVING, TRANSIENT
 from provider.failures import ROWS, WIDTH, Log, advice, clean, explain, find, words_of
+from provider.job_failure_causes import TRAINING
 from provider.operation_failures import console_of, console_of_build
 from provider.operations import OperationFailed
 
@@ -150,6 +152,12 @@ def test_a_quota_of_nothing_is_told_from_the_details_of_the_error():
     info = {"@type": "ErrorInfo", "metadata": {"quota_limit_value": "0", "service": "s"}}
 
     assert words_of({"message": "Quota exceeded.", "details": [info]}) == "Quota exceeded. (quota_limit_value: 0)"
+
+
+def test_no_two_causes_have_the_same_name():
+    names = [cause.name for cause in (*CAUSES, *SERVING, *TRAINING, TRANSIENT)]
+
+    assert len(names) == len(set(names))
 
 
 def failed(message, reason="FAILED_PRECONDITION"):
