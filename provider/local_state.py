@@ -23,12 +23,18 @@ def folder() -> Path:
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named)
-    here = Path.cwd()
-    for place in (here, *here.parents):
-        if (place / WORKSPACE_FOLDER).is_dir():
-            return place / WORKSPACE_FOLDER
-    home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(home).expanduser() / "flanstack"
+    with contextlib.suppress(OSError):  # a working directory that is gone
+        here = Path.cwd()
+        for place in (here, *here.parents):
+            if _is_ours(place / WORKSPACE_FOLDER):
+                return place / WORKSPACE_FOLDER
+    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")  # noqa: PTH111, PTH118  no error without a home
+    return Path(state) / "flanstack"
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it is a folder of this user's: in a shared place above, anybody could lay one."""
+    return path.is_dir() and path.stat().st_uid == os.getuid()
 
 
 def progress_file() -> Path:

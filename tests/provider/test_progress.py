@@ -1,6 +1,7 @@
 """Phases told as they begin and while they last, with the median of past runs."""
 
 import json
+import os
 import threading
 import time
 
@@ -216,5 +217,22 @@ def test_the_folder_is_the_repositorys_for_all_of_its_stacks_else_the_users(tmp_
     (tmp_path / "repo" / ".flanstack").mkdir()
     assert local_state.folder() == tmp_path / "repo" / ".flanstack"
     assert local_state.progress_file() == tmp_path / "repo" / ".flanstack" / "progress.jsonl"
+    with monkeypatch.context() as somebody_else:
+        somebody_else.setattr(os, "getuid", lambda: 4242)
+        assert local_state.folder() == tmp_path / "state" / "flanstack"
     monkeypatch.setenv("FLANSTACK_STATE_DIR", str(tmp_path / "mine"))
     assert local_state.folder() == tmp_path / "mine"
+
+
+def test_no_home_and_a_working_directory_that_is_gone_fail_nothing(tmp_path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for name in ("FLANSTACK_STATE_DIR", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "home").write_text("no folder")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    Progress("vertex_thing", "e/1").phase("ONE")
+
+    assert "ONE 00:00" in capsys.readouterr().err
