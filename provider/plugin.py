@@ -1,4 +1,4 @@
-"""The provider `vertex`: its configuration block and its resource types.
+"""The provider `vertex`: its configuration block, its resource types and its data sources.
 
 Configuring keeps values; the first call of a resource makes the session.
 """
@@ -11,8 +11,10 @@ from provider import past_durations
 from provider.api import Api, Settings
 from provider.custom_job import CustomJob
 from provider.deployed_model import DeployedModel
+from provider.endpoint_metrics_data import EndpointMetricsData
 from provider.image_build import ImageBuild
 from provider.model import Model
+from provider.model_data import ModelData
 from tfplugin.data_source import DataSource
 from tfplugin.install import Release
 from tfplugin.resource import PluginError, Problem, Resource
@@ -57,7 +59,7 @@ class VertexProvider:
         return [ImageBuild(self._api), Model(self._api), DeployedModel(self._api), CustomJob(self._api)]
 
     def data_sources(self) -> Sequence[DataSource]:
-        return ()
+        return [ModelData(self._api), EndpointMetricsData(self._api)]
 
     def validate(self, config: State) -> Sequence[Problem]:
         endpoint = config["api_endpoint"]

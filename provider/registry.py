@@ -47,19 +47,24 @@ class Registry:
         if change:
             self._call("POST", f"{version_name}:mergeVersionAliases", {"versionAliases": change})
 
+    def models(self, parent: str, wanted: str) -> list[JsonObject]:
+        """Default versions of the models that a filter lets through. parent: `projects/P/locations/L`."""
+        return self._pages(f"{parent}/models", {"filter": wanted} if wanted else {})
+
     def versions(self, name: str) -> list[JsonObject]:
         """Every version; empty when the model is gone."""
+        try:
+            return self._pages(f"{name}:listVersions", {})
+        except ApiError as error:
+            if error.status == 404:
+                return []
+            raise
+
+    def _pages(self, path: str, params: dict[str, str]) -> list[JsonObject]:
         found: list[JsonObject] = []
-        params = {"pageSize": "100"}
+        params = params | {"pageSize": "100"}
         while True:
-            try:
-                page = self.api.get(
-                    "aiplatform", f"/v1/{name}:listVersions", stop=self.stop, region=self.region, params=params
-                )
-            except ApiError as error:
-                if error.status == 404:
-                    return []
-                raise
+            page = self.api.get("aiplatform", f"/v1/{path}", stop=self.stop, region=self.region, params=params)
             found += page.get("models", [])
             if not page.get("nextPageToken"):
                 return found

@@ -61,12 +61,27 @@ def custom_job(cloud, folder):
     return {"image_uri": f"{uri}@{digest}", "bucket": "flan-example-models"}
 
 
+def model_data(cloud, folder):
+    name, _, version = uploaded(cloud, "example-data").partition("@")
+    cloud.call(
+        "PATCH", f"/v1/{name}?updateMask=displayName,labels", {"displayName": "Flan-T5", "labels": {"team": "ml"}}
+    )
+    cloud.call("POST", f"/v1/{name}@{version}:mergeVersionAliases", {"versionAliases": ["live"]})
+    return {}
+
+
+def endpoint_metrics(cloud, folder):
+    return {"endpoint": cloud.endpoint("434343")}
+
+
 # What each example needs to be there, and the variables that name it.
 GROUNDS = {
     "resources/vertex_image_build": image_build,
     "resources/vertex_model": model,
     "resources/vertex_endpoint_deployed_model": deployed_model,
     "resources/vertex_custom_job": custom_job,
+    "data-sources/vertex_model": model_data,
+    "data-sources/vertex_endpoint_metrics": endpoint_metrics,
 }
 
 

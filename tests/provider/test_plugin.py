@@ -23,8 +23,10 @@ def bodies(body, path):
 
 def all_bodies():
     provider = VertexProvider()
-    for one in [("provider", provider.schema), *((one.type_name, one.schema) for one in provider.resources())]:
-        yield from bodies(one[1].body, one[0])
+    yield from bodies(provider.schema.body, "provider")
+    for kind, types in (("resource", provider.resources()), ("data", provider.data_sources())):
+        for one in types:
+            yield from bodies(one.schema.body, f"{kind}.{one.type_name}")
 
 
 def test_every_attribute_is_described_in_a_sentence():
@@ -48,6 +50,12 @@ def test_the_resources_are_named_as_documented():
     names = [one.type_name for one in VertexProvider().resources()]
 
     assert names == ["vertex_image_build", "vertex_model", "vertex_endpoint_deployed_model", "vertex_custom_job"]
+
+
+def test_the_data_sources_are_named_as_documented():
+    names = [one.type_name for one in VertexProvider().data_sources()]
+
+    assert names == ["vertex_model", "vertex_endpoint_metrics"]
 
 
 def test_schema_and_validation_import_no_client():
