@@ -28,8 +28,8 @@ def folder() -> Path:
         for place in (here, *here.parents):
             if _is_ours(place / WORKSPACE_FOLDER):
                 return place / WORKSPACE_FOLDER
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")  # noqa: PTH111, PTH118  no error without a home
-    return Path(state) / "flanstack"
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111  pathlib's own fails where there is none
+    return Path(os.environ.get("XDG_STATE_HOME") or home / ".local" / "state") / "flanstack"
 
 
 def _is_ours(path: Path) -> bool:
