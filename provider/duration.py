@@ -43,3 +43,8 @@ def problems(config: State) -> list[Problem]:
                     Problem("A timeout is no duration", f"timeouts.{operation}: {error}", ("timeouts", operation))
                 )
     return found
+
+
+def pause(text: str | None) -> float:
+    """Seconds, where none and `0s` are 0. ValueError as `seconds`."""
+    return seconds(text) if text and text != "0s" else 0.0

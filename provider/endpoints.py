@@ -43,7 +43,8 @@ class Endpoint:
 
     def start_deploy(self, deployed: JsonObject, split: traffic.Split) -> JsonObject:
         """The operation. split: the endpoint's traffic afterwards, `"0"` being the new one; empty: as it was."""
-        return self._call("POST", ":deployModel", {"deployedModel": deployed, "trafficSplit": split})
+        body = {"deployedModel": deployed, "trafficSplit": split}
+        return self._call("POST", ":deployModel", body, is_repeatable="id" in deployed)
 
     def deployments(self) -> list[JsonObject]:
         """The operations that deploy to this endpoint right now."""
@@ -72,8 +73,7 @@ class Endpoint:
         if shown is None or deployed_of(shown, number) is None:
             return
         body: JsonObject = {"deployedModelId": number}
-        ids = [str(one["id"]) for one in shown.get("deployedModels", [])]
-        rest = traffic.without(split_of(shown), number, ids)
+        rest = traffic.without(split_of(shown), number, ids_of(shown))
         if rest is not None:
             body["trafficSplit"] = rest
         self._insist(":undeployModel", body, timeout_s=timeout_s, progress=progress)
@@ -93,8 +93,13 @@ class Endpoint:
                 f"Deployed model {number} gets all traffic of {self.short_name}, not {percent} %",
                 "Nobody else serves there. Deploy another model to share with, or set traffic_percent to 100.",
             )
-        if wanted != split:
-            self._call("PATCH", "", {"trafficSplit": wanted}, params={"updateMask": "trafficSplit"})
+        self.set_split(shown, wanted)
+
+    def set_split(self, shown: JsonObject, wanted: traffic.Split) -> None:
+        """Changes the endpoint's traffic, unless it is so already. shown: the endpoint as it is now."""
+        if wanted != split_of(shown):
+            mask = {"updateMask": "trafficSplit"}
+            self._call("PATCH", "", {"trafficSplit": wanted}, params=mask, is_repeatable=True)
 
     def _insist(self, verb: str, body: JsonObject, *, timeout_s: float, progress: Progress) -> bool:
         """Calls, as soon as Google takes it, and waits. False when there is nothing to call it on."""
@@ -120,6 +125,11 @@ class Endpoint:
 def deployed_of(shown: JsonObject, number: str) -> JsonObject | None:
     """A deployed model of an endpoint."""
     return next((one for one in shown.get("deployedModels", []) if str(one["id"]) == number), None)
+
+
+def ids_of(shown: JsonObject) -> list[str]:
+    """Ids of what is deployed, the oldest first."""
+    return [str(one["id"]) for one in shown.get("deployedModels", [])]
 
 
 def split_of(shown: JsonObject) -> traffic.Split:

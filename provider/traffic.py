@@ -35,3 +35,17 @@ def without(split: Split, key: str, deployed: list[str]) -> Split | None:
         return None
     serving = {name: share for name, share in split.items() if name != key and share > 0}
     return with_share(serving or {others[-1]: 100}, key, 0)
+
+
+def divided(split: Split, *, new: str, old: str, share: int, percent: int) -> Split:
+    """The split in which `new` and `old` have `share` together, and `new` has `percent` of that.
+
+    Everybody else keeps their proportions of the rest. `new` gets at least 1 while percent is above 0, `old` at
+    least 1 while it is below 100: whole percents must not end a shift before its last step.
+    """
+    others = {name: part for name, part in split.items() if name not in (new, old)}
+    whole = with_share(others, "both", share)
+    both = whole.pop("both", 0)
+    part = round(both * percent / 100)
+    part = min(max(part, 1 if percent > 0 else 0), both - (1 if percent < 100 and both > 1 else 0))
+    return {name: one for name, one in {new: part, old: both - part, **whole}.items() if one > 0}

@@ -58,6 +58,14 @@ def encode(value: Any) -> pb.DynamicValue:
     return pb.DynamicValue(msgpack=msgpack.packb(value, default=_to_extension))
 
 
+def number(value: Any) -> Any:
+    """A number attribute's value to reckon with; None and `UNKNOWN` stay.
+
+    Terraform sends one that no double holds exactly (0.01) as text, and wants it back as it was: states keep the text.
+    """
+    return float(value) if isinstance(value, str) else value
+
+
 def is_known(value: Any) -> bool:
     """Whether nothing inside is unknown."""
     if value is UNKNOWN:

@@ -60,15 +60,30 @@ class Cloud:
         assert "error" not in operation, operation
         return operation["response"]
 
-    def image(self, version: str = "1") -> str:
-        """An image by digest whose container answers health checks and predictions."""
+    def image(self, version: str = "1", **variables: str) -> str:
+        """An image by digest whose container answers health checks and predictions.
+
+        variables: STATUS answers predictions with it, DELAY_S makes them wait.
+        """
         uri = f"{REGION}-docker.pkg.dev/{PROJECT}/images/echo"
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "srv").mkdir()
             (Path(folder) / "srv" / "server.py").write_text(SERVER)
-            config = {"cmd": ["python", "server.py"], "env": {"VERSION": version}, "workdir": "/srv"}
+            config = {"cmd": ["python", "server.py"], "env": {"VERSION": version, **variables}, "workdir": "/srv"}
             body = {"uri": f"{uri}:v{version}", "folder": folder, "config": config}
             return f"{uri}@{self.call('POST', '/localcloud/images', body)['digest']}"
+
+    def version(self, model_id: str, version: str, **variables: str) -> str:
+        """The name of a new version of a model, or of its first one."""
+        spec = {"imageUri": self.image(version, **variables), "predictRoute": "/predict", "healthRoute": "/health"}
+        name = f"{PARENT}/models/{model_id}"
+        where = {"parentModel": name} if self.exists(f"/v1/{name}") else {"modelId": model_id}
+        body = {"model": {"displayName": model_id.title(), "containerSpec": spec}, **where}
+        response = self.done("POST", f"/v1/{PARENT}/models:upload", body)
+        return f"{name}@{response['modelVersionId']}"
+
+    def deployed_to(self, endpoint: str) -> list[dict[str, Any]]:
+        return list(self.call("GET", f"/v1/{endpoint}").get("deployedModels", []))
 
     def endpoint(self, number: str, **fields: object) -> str:
         self.done("POST", f"/v1/{PARENT}/endpoints?endpointId={number}", {"displayName": "Flan", **fields})
@@ -215,6 +230,37 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         shutil.rmtree(folder / "data", ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def models(cloud: Cloud) -> list[str]:
+    """Two versions of a model."""
+    return [cloud.version("echo", "1"), cloud.version("echo", "2")]
+
+
+@pytest.fixture
+def new_endpoint(cloud: Cloud) -> Iterator[str]:
+    """An endpoint of its own, emptied when the test is over."""
+    name = cloud.endpoint(str(10_000 + time.monotonic_ns() // 1000 % 900_000_000))
+    yield name
+    cloud.call("PATCH", f"/v1/{name}?updateMask=trafficSplit", {"trafficSplit": {}})
+    for one in cloud.deployed_to(name):
+        cloud.done("POST", f"/v1/{name}:undeployModel", {"deployedModelId": one["id"]})
+
+
+@pytest.fixture(scope="session")
+def deployed() -> Callable[..., dict[str, Any]]:
+    """Makes configurations of a deployed model."""
+
+    def make(
+        endpoint: str, model: str, *, replicas: tuple[int, int] = (1, 1), machine: str = "n1-standard-2", **fields: Any
+    ) -> dict[str, Any]:
+        resources = {"min_replica_count": replicas[0], "max_replica_count": replicas[1]}
+        fixed = {"lifecycle": [{"create_before_destroy": True}], "drain": "0s"}
+        machines: dict[str, Any] = {"machine_spec": [{"machine_type": machine}]}
+        return {"endpoint": endpoint, "model": model, "dedicated_resources": [resources | machines], **fixed, **fields}
+
+    return make
+
+
 @pytest.fixture
 def faults(cloud: Cloud) -> Iterator[Callable[..., str]]:
     """Faults that end with the test."""
@@ -235,7 +281,8 @@ def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def terraform_environment() -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("TF_", "GOOGLE_", "FLANSTACK_"))}
+    dropped = ("TF_", "GOOGLE_", "FLANSTACK_PROGRESS")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     return kept | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
 
 
@@ -254,7 +301,7 @@ def workspace(initialised: Path, cloud: Cloud, tmp_path_factory: pytest.TempPath
 
 
 SERVER = textwrap.dedent("""
-    import json, os, signal, sys
+    import json, os, signal, sys, time
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -265,12 +312,14 @@ SERVER = textwrap.dedent("""
 
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            time.sleep(float(os.environ.get("DELAY_S", "0")))
             said = {"version": os.environ["VERSION"], "greeting": os.environ.get("GREETING")}
-            self.answer({"predictions": [said for _ in body["instances"]]})
+            answer = {"predictions": [said for _ in body["instances"]]}
+            self.answer(answer, int(os.environ.get("STATUS", "200")))
 
-        def answer(self, body):
+        def answer(self, body, status=200):
             raw = json.dumps(body).encode()
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("content-length", str(len(raw)))
             self.end_headers()
             self.wfile.write(raw)
@@ -280,6 +329,14 @@ SERVER = textwrap.dedent("""
 
     ThreadingHTTPServer((os.environ["HOST"], int(os.environ["AIP_HTTP_PORT"])), Handler).serve_forever()
 """)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests measure and tell is no past run of the user's."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("FLANSTACK_STATE_DIR", str(tmp_path_factory.mktemp("local-state")))
+        yield
 
 
 class Script:

@@ -1,7 +1,6 @@
 import pytest
 
 from provider import duration, traffic
-from provider.deployed_model import derived_id
 from provider.names import image_path, same, split_model
 from tfplugin.resource import PluginError
 
@@ -73,12 +72,3 @@ def test_a_share_of_the_traffic_is_taken_from_the_others_in_proportion(split, pe
 )
 def test_what_is_undeployed_leaves_its_traffic_to_the_others(split, deployed, after):
     assert traffic.without(split, "a", deployed) == after
-
-
-def test_a_derived_id_depends_on_its_parts_alone_and_is_ten_digits():
-    parts = ["endpoint", "model@1", None, [{"machine": "a2"}]]
-    ids = [derived_id([*parts, number]) for number in range(200)]
-
-    assert derived_id(parts) == derived_id(list(parts))
-    assert len(set(ids)) == 200
-    assert all(len(one) == 10 and one.isdigit() and one[0] != "0" for one in ids)

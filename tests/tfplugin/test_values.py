@@ -4,7 +4,7 @@ import msgpack
 import pytest
 from tf.gen import tfplugin_pb2 as pb
 
-from tfplugin.values import UNKNOWN, decode, encode, is_known, known_or_null
+from tfplugin.values import UNKNOWN, decode, encode, is_known, known_or_null, number
 
 VALUE = {"text": "é", "number": 1.5, "big": 2**40, "flag": False, "none": None, "list": [{"deep": UNKNOWN}], "map": {}}
 
@@ -45,3 +45,11 @@ def test_known_means_known_all_through():
     assert not is_known(VALUE)
     assert is_known(known_or_null(VALUE))
     assert known_or_null(VALUE)["list"] == [{"deep": None}]
+
+
+def test_a_number_that_no_double_holds_is_reckoned_with_and_goes_back_as_it_came():
+    sent = encode({"rate": "0.01"})
+
+    assert number(decode(sent)["rate"]) == 0.01
+    assert encode(decode(sent)) == sent
+    assert [number(value) for value in (None, 3, 0.5)] == [None, 3, 0.5]
