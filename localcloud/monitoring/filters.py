@@ -6,21 +6,38 @@ Source: Cloud Monitoring, "Monitoring filters".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from localcloud.errors import invalid
 from localcloud.store import Document
 
 Condition = Callable[[Document], bool]
+METRIC_TYPE = ["metric", "type"]
 _TERM = re.compile(
     r'\s*(?P<path>[a-z_]+(?:\.[\w-]+)+)\s*(?P<op>!=|=)\s*(?P<starts>starts_with\()?\s*"(?P<value>[^"]*)"\s*\)?\s*'
 )
 _AND = re.compile(r"AND\b\s*")
 
 
-def parse(text: str) -> Condition:
-    """What the metric and the resource of a series must be. INVALID_ARGUMENT for what is not served here."""
-    conditions: list[Condition] = []
+@dataclass(frozen=True)
+class Filter:
+    """What the metric and the resource of a series must be."""
+
+    conditions: Sequence[tuple[list[str], Condition]]
+
+    def wants(self, series: Document) -> bool:
+        return all(condition(series) for _, condition in self.conditions)
+
+    def may_want(self, metric_type: str) -> bool:
+        """Whether a series of this metric is wanted, whatever its labels."""
+        series = {"metric": {"type": metric_type}}
+        return all(condition(series) for path, condition in self.conditions if path == METRIC_TYPE)
+
+
+def parse(text: str) -> Filter:
+    """INVALID_ARGUMENT for what is not served here."""
+    conditions: list[tuple[list[str], Condition]] = []
     rest = text
     while rest.strip():
         found = _TERM.match(rest)
@@ -29,11 +46,12 @@ def parse(text: str) -> Condition:
                 f'Unparseable filter at {rest.strip()[:40]!r}: this server knows FIELD = "VALUE" joined by AND, with '
                 '= or !=, and starts_with("VALUE").'
             )
-        conditions.append(_condition(found))
-        rest = _AND.sub("", rest[found.end() :], count=1) if _AND.match(rest[found.end() :]) else rest[found.end() :]
-    if not any(found["path"] == "metric.type" for found in _TERM.finditer(text)):
+        conditions.append((label_path(found["path"]), _condition(found)))
+        rest = rest[found.end() :]
+        rest = _AND.sub("", rest, count=1) if _AND.match(rest) else rest
+    if not any(path == METRIC_TYPE for path, _ in conditions):
         raise invalid('The filter must name a metric, as metric.type = "aiplatform.googleapis.com/…".')
-    return lambda series: all(condition(series) for condition in conditions)
+    return Filter(conditions)
 
 
 def label_path(path: str) -> list[str]:

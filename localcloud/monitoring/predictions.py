@@ -1,6 +1,6 @@
 """Every prediction that an endpoint answered: which deployed model, how it ended, how long it took.
 
-What Cloud Monitoring counts is counted from these, so no figure is made up. Kept in a file, one JSON line each, so
+What Cloud Monitoring counts is counted from these, so no figure is made up. Kept in a file, one JSON list per line, so
 that a restart forgets nothing. Knows nothing of metrics or routes.
 """
 
@@ -12,8 +12,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from localcloud.errors import ApiError
 from localcloud.store import Document
@@ -22,8 +22,7 @@ MAX_PREDICTIONS = 100_000  # the newest; of older ones nothing is known any more
 _FAILED = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """One request, answered. ended: Unix time; model_ms: the container's part of total_ms."""
 
     ended: float
@@ -125,13 +124,15 @@ def answering(log: PredictionLog) -> Iterator[Answering]:
 
 
 def _line(prediction: Prediction) -> str:
-    return json.dumps(asdict(prediction)) + "\n"
+    return json.dumps(prediction) + "\n"
 
 
 def _read(path: Path) -> Iterator[Prediction]:
     """A line that a killed process left half-written is skipped."""
     for line in path.read_text().splitlines() if path.exists() else ():
         try:
-            yield Prediction(**json.loads(line))
+            row = json.loads(line)
+            if isinstance(row, list):
+                yield Prediction(*row)
         except (ValueError, TypeError):
             continue

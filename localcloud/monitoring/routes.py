@@ -36,7 +36,8 @@ def router(cloud: LocalCloud) -> APIRouter:
         found = [
             series
             for metric in METRICS
-            for series in series_of(metric, predictions, window, projects=cloud.projects, wanted=wanted)
+            if wanted.may_want(metric.type)
+            for series in series_of(metric, predictions, window, projects=cloud.projects, wanted=wanted.wants)
         ]
         if query.get("view") in ("HEADERS", "1"):
             found = [{key: value for key, value in series.items() if key != "points"} for series in found]

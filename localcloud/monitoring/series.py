@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from localcloud.monitoring.distributions import distribution
 from localcloud.monitoring.predictions import Prediction
@@ -22,6 +22,8 @@ PREFIX = "aiplatform.googleapis.com/prediction/online/"
 RESOURCE = "aiplatform.googleapis.com/Endpoint"
 SAMPLE_S = 1.0  # Google samples each minute, and shows it up to three later
 Sample = tuple[dict[str, str], float]  # labels beside those that each prediction has, and a value
+# Endpoint, deployed model, their display names, whether spot; then a metric's own labels, as pairs.
+_Origin = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -85,33 +87,34 @@ def series_of(
     wanted: Callable[[Document], bool],
 ) -> list[Document]:
     """The series that are wanted, each with its points, the newest first."""
-    groups: dict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
-    shown: dict[tuple[str, ...], Document] = {}
+    groups: dict[_Origin, list[tuple[float, float]]] = defaultdict(list)
     for one in predictions:
+        origin = (one.endpoint, one.deployed_model_id, one.model_name, one.endpoint_name, one.spot)
         for labels, value in metric.samples(one):
-            full = _described(metric, one, labels, projects)
-            if not wanted(full):
-                continue
-            described = full if window.keys is None else _reduced(full, window.keys)
-            key = _key(described)
-            shown[key] = described
-            groups[key].append((one.ended, value))
+            groups[*origin, *labels.items()].append((one.ended, value))
+    merged: dict[tuple[str, ...], tuple[Document, list[tuple[float, float]]]] = {}
+    for origin_and_labels, samples in groups.items():
+        described = _described(metric, origin_and_labels, projects)
+        if wanted(described):
+            described = described if window.keys is None else _reduced(described, window.keys)
+            merged.setdefault(_key(described), (described, []))[1].extend(samples)
     return [
         {
-            **shown[key],
+            **described,
             "metricKind": "DELTA",
             "valueType": metric.value_type,
             "unit": metric.unit,
             "points": _points(metric, samples, window),
         }
-        for key, samples in sorted(groups.items())
+        for _, (described, samples) in sorted(merged.items())
     ]
 
 
-def _described(metric: Metric, one: Prediction, labels: dict[str, str], projects: Projects) -> Document:
-    _, project, _, location, _, endpoint = one.endpoint.split("/")
-    names = {"model_display_name": one.model_name, "endpoint_display_name": one.endpoint_name}
-    metric_labels = {"deployed_model_id": one.deployed_model_id, "spot": str(one.spot), **names, **labels}
+def _described(metric: Metric, origin: _Origin, projects: Projects) -> Document:
+    name, deployed_model_id, model_name, endpoint_name, spot, *labels = origin
+    _, project, _, location, _, endpoint = name.split("/")
+    names = {"model_display_name": model_name, "endpoint_display_name": endpoint_name}
+    metric_labels = {"deployed_model_id": deployed_model_id, "spot": str(spot), **names, **dict(labels)}
     resource = {"resource_container": projects.number(project), "location": location, "endpoint_id": endpoint}
     return {
         "metric": {"type": metric.type, "labels": metric_labels},
