@@ -15,6 +15,13 @@ SOURCE, VERSION = "flanstack.local/flanstack/vertex", "0.1.0"
 _METADATA = TerraformProviderGeneratorMetadata(provider_name="vertex", provider_version=VERSION)
 
 
+NOT_SERVING = {
+    "condition": '${self.status == "ready"}',
+    "error_message": "The deployed model does not serve yet, and what comes up costs money. Apply again: the next "
+    "apply goes on with it.",
+}
+
+
 def _set(element: TerraformResource | TerraformProvider, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if value is not None:
@@ -116,7 +123,11 @@ class VertexModel(TerraformResource):
 
 
 class VertexEndpointDeployedModel(TerraformResource):
-    """A model version behind an endpoint; a new one serves before the old one goes."""
+    """A model version behind an endpoint; a new one serves before the old one goes.
+
+    rollout: strategy, golden, traffic and the like, as the provider has them. An apply that ends while it is still
+    coming up fails, and keeps it.
+    """
 
     def __init__(
         self,
@@ -129,6 +140,7 @@ class VertexEndpointDeployedModel(TerraformResource):
         display_name: str | None = None,
         service_account: str | None = None,
         enable_access_logging: bool | None = None,
+        rollout: Mapping[str, Any] | None = None,
         timeout: str | None = None,
     ) -> None:
         super().__init__(
@@ -140,7 +152,9 @@ class VertexEndpointDeployedModel(TerraformResource):
         )
         values: dict[str, Any] = {"endpoint": endpoint, "model": model, "display_name": display_name}
         values |= {"service_account": service_account, "enable_access_logging": enable_access_logging}
-        _set(self, {**values, "dedicated_resources": [dict(dedicated_resources)]})
+        _set(self, {**values, "dedicated_resources": [dict(dedicated_resources)], **(rollout or {})})
+        # A warning alone would let a pipeline go on to a page that has nothing to ask.
+        _set(self, {"lifecycle.postcondition": [NOT_SERVING]})
         _set(self, {"timeouts": {"create": timeout} if timeout else None})
 
     @property

@@ -48,6 +48,7 @@ class EndpointStack(DeploymentStack):
             service_account=registry.identities.email("serving"),
             enable_access_logging=config.endpoint.access_logging or None,
             dedicated_resources=_dedicated_resources(config),
+            rollout=config.rollout.blocks(),
             # Machines are found before the container's own time begins, and traffic is moved after it.
             timeout=f"{config.serving.deployment_timeout_s + 1800}s",
         )

@@ -72,6 +72,11 @@ WRONG = [
     ({"endpoint__accelerator_count": 2}, ["endpoint.accelerator_type", "x2", "NVIDIA_TESLA_A100 x1"]),
     ({"endpoint__min_replicas": 3}, ["endpoint.min_replicas", "got 3", "max_replicas (1)"]),
     ({"endpoint__min_replicas": 0}, ["endpoint.min_replicas", "0", "greater than 0"]),
+    ({"rollout__strategy": "canary"}, ["rollout.strategy", "'canary'", "'rolling' or 'recreate'"]),
+    ({"rollout__drain": "soon"}, ["rollout.drain", "'soon'", "90s, 10m"]),
+    ({"rollout__golden": {"prompt": ""}}, ["rollout.golden.prompt", "at least 1 character"]),
+    ({"rollout__steps": [{"percent": 50}, {"percent": 20}]}, ["rollout.steps", "[50, 20]", "above the one before"]),
+    ({"rollout__steps": [{"percent": 0}]}, ["rollout.steps.0.percent", "0", "greater than or equal to 1"]),
     ({"endpoint__request_timeout_s": 900}, ["endpoint.request_timeout_s", "got 900", "allows 600"]),
     ({"endpoint__dedicated": False}, ["endpoint.request_timeout_s", "got 120", "shared endpoint allows 60"]),
     (

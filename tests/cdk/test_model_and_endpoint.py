@@ -70,7 +70,9 @@ def test_the_endpoints_name_is_numeric_and_its_traffic_is_the_deployed_models(sy
 def test_one_a100_serves_and_a_new_one_comes_before_the_old_one_goes(system):
     deployed = system.only("endpoint", "vertex_endpoint_deployed_model")
 
-    assert deployed["lifecycle"] == {"create_before_destroy": True}
+    assert deployed["lifecycle"]["create_before_destroy"] is True
+    assert deployed["strategy"] == "rolling"
+    assert deployed["golden"][0]["expected"]
     assert deployed["timeouts"]["create"] == "9000s"
     assert deployed["dedicated_resources"] == [
         {
@@ -126,3 +128,10 @@ def test_outputs_are_those_that_people_and_scripts_read(system):
     assert outputs("endpoint") == {"deployed_model_id", "endpoint_name", "predict_url", "price_usd_per_hour"}
     assert outputs("ui") == {"image_uri", "ui_url"}
     assert 4 < system.stacks["endpoint"]["output"]["price_usd_per_hour"]["value"] < 5
+
+
+def test_an_apply_that_ends_before_it_serves_fails_the_pipeline(system):
+    (condition,) = system.only("endpoint", "vertex_endpoint_deployed_model")["lifecycle"]["postcondition"]
+
+    assert condition["condition"] == '${self.status == "ready"}'
+    assert "Apply again" in condition["error_message"]
