@@ -17,6 +17,7 @@ from provider.api import Api, JsonObject
 from provider.builds import RUNNING, BuildRequest, Builds
 from provider.image_build_schema import DEFAULT_TIMEOUT, SCHEMA, problems
 from provider.names import image_path, location_of, project_of
+from provider.operation_failures import asking
 from provider.operations import OperationFailed, cut_short
 from provider.progress import Progress
 from tfplugin.resource import Context, PluginError, Problem, Stopped
@@ -67,7 +68,8 @@ class ImageBuild:
             return state | _image(image, digest) | {"status": "ADOPTED"}
         progress.phase("STARTING_BUILD")
         builds = self._builds(context, planned)
-        build = builds.running(image, tag) or builds.start(self._request(planned, tag))
+        with asking(progress, planned["trigger"]):
+            build = builds.running(image, tag) or builds.start(self._request(planned, tag))
         state |= {"build_id": build["id"], "log_url": build.get("logUrl"), "status": BUILDING}
         try:
             return self._built(context, builds, state, progress)

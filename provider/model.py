@@ -16,6 +16,7 @@ from provider.api import Api, JsonObject
 from provider.model_document import PATCHED, name_of, names_of, patch_of, seen, to_api, without_version
 from provider.model_schema import SCHEMA, problems
 from provider.names import split_model
+from provider.operation_failures import asking
 from provider.operations import OperationFailed, cut_short, response_of, wait
 from provider.progress import Progress
 from provider.registry import Registry, registry_of
@@ -199,7 +200,8 @@ class Model:
             body["modelId"] = planned["model_id"]
         progress.phase("UPLOADING", "a new version" if parent else "")
         collection = f"projects/{planned['project']}/locations/{planned['location']}"
-        return registry.start_upload(collection, body), progress
+        with asking(progress, parent or collection):
+            return registry.start_upload(collection, body), progress
 
     def _uploaded(
         self, context: Context, registry: Registry, known: State, operation: JsonObject, progress: Progress

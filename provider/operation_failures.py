@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 from provider import cloud_logging
-from provider.api import Api, JsonObject
+from provider.api import Api, ApiError, JsonObject
 from provider.failures import E, Log, explain
 from provider.names import location_of, project_of
 from provider.progress import Progress, clock
@@ -20,9 +21,11 @@ CONSOLE = "https://console.cloud.google.com"
 PAGES = {
     "endpoints": "/vertex-ai/online-prediction/locations/{location}/endpoints/{id}?project={project}",
     "models": "/vertex-ai/models/locations/{location}/models/{id}?project={project}",
+    "triggers": "/cloud-build/triggers;region={location}/edit/{id}?project={project}",
     "customJobs": "/vertex-ai/locations/{location}/training/{id}?project={project}",
 }
 DEFAULT_PORT = 8080
+SERVER_ERROR = 500
 # Operations that start containers.
 STARTING = ("DeployModelOperationMetadata", "MutateDeployedModelOperationMetadata")
 
@@ -40,6 +43,27 @@ def explained(error: E, operation: JsonObject, progress: Progress, *, api: Api, 
         operation=operation["name"],
         ports=_ports(progress.model, api, stop),
     )
+
+
+@contextmanager
+def asking(progress: Progress, name: str) -> Iterator[None]:
+    """Calls that begin something: a refusal gets its screen. name: the resource whose page shows it to people.
+
+    What is only out of reach, or Google's own trouble, stays as it is: it is no answer to what was asked.
+    """
+    try:
+        yield
+    except ApiError as error:
+        if error.status and not error.status >= SERVER_ERROR:
+            explain(
+                error,
+                what=f"{progress.resource} {progress.identifier}",
+                asked=progress.asked,
+                phase=progress.told,
+                elapsed=clock(progress.elapsed_s),
+                console=console_of(name),
+            )
+        raise
 
 
 def console_of(name: str) -> str:

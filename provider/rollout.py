@@ -14,6 +14,7 @@ from provider import traffic
 from provider.api import ApiError, JsonObject
 from provider.endpoints import Endpoint, deployed_of, is_taken, split_of
 from provider.golden import Golden, GoldenWrong
+from provider.operation_failures import asking
 from provider.operations import OperationFailed, Poll
 from provider.progress import Progress
 from provider.traffic_steps import Step
@@ -60,7 +61,8 @@ class Rollout:
             return
         self.progress.phase("REQUESTED")
         try:
-            self.operation = self.endpoint.start_deploy({"id": self.number, **self.body}, split)["name"]
+            with asking(self.progress, self.endpoint.name):
+                self.operation = self.endpoint.start_deploy({"id": self.number, **self.body}, split)["name"]
             return
         except ApiError as error:
             if not is_taken(error, self.number):
