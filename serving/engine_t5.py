@@ -19,6 +19,7 @@ from serving.drawing import Draw, draw
 from serving.encoding import EncoderRun, Pace
 from serving.engine import BatchFailed
 from serving.errors import EngineFailed
+from serving.graphs import BucketedSteps
 from serving.sequence import Sequence
 from serving.t5 import T5, View, rounded
 
@@ -48,6 +49,7 @@ class T5Engine:
 
     num_threads: of one step, on a CPU; 0 leaves it to PyTorch. max_run_tokens: prompt tokens that are encoded
     together; a longer prompt is encoded alone. The default is where products with weights are at their best.
+    in_buckets: whether steps have fixed shapes, for CUDA graphs; by default on a GPU.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class T5Engine:
         max_target: int,
         num_threads: int = 0,
         max_run_tokens: int | None = None,
+        in_buckets: bool | None = None,
     ) -> None:
         config = model.config
         self._model = model
@@ -77,6 +80,9 @@ class T5Engine:
             device=model.device,
         )
         self._bias = model.decoder_bias(self._caches.max_target)
+        self._steps: BucketedSteps | None = None
+        if model.device.type == "cuda" if in_buckets is None else in_buckets:
+            self._steps = BucketedSteps(model, self._caches, self._bias)
         self._rows: list[Row] = []
         self._run: EncoderRun | None = None
         self._pace = Pace()
@@ -87,6 +93,11 @@ class T5Engine:
     @property
     def num_slots(self) -> int:
         return self._num_usable
+
+    @property
+    def num_buckets(self) -> int:
+        """Shapes of steps met so far; 0 where steps have no fixed shapes."""
+        return self._steps.num_recorded if self._steps is not None else 0
 
     def step(self, running: list[Sequence]) -> None:
         """Frees the slots of those who left, encodes a slice of the newcomers, gives each row its next token."""
@@ -232,16 +243,16 @@ class T5Engine:
 
     def _next_tokens(self) -> tuple[list[int], list[bool]]:
         rows, d_kv = self._rows, self._model.config.d_kv
-        numbers = torch.tensor([[row.draw.token_ids[-1] for row in rows], [row.position for row in rows]])
-        tokens_B, positions_B = numbers.to(self._model.device)
-        view = View(
-            self._caches,
-            self._bias,
-            positions_B,
-            num_keys=rounded(max(row.position for row in rows) + 1, d_kv),
-            num_source=rounded(max(row.num_source for row in rows), d_kv),
-        )
-        return draw(self._model.decode(tokens_B, view), [row.draw for row in rows], self._model)
+        tokens = [row.draw.token_ids[-1] for row in rows]
+        positions = [row.position for row in rows]
+        num_keys = rounded(max(positions) + 1, d_kv)
+        num_source = rounded(max(row.num_source for row in rows), d_kv)
+        if self._steps is not None:
+            states_BM = self._steps.run(tokens, positions, num_keys=num_keys, num_source=num_source)
+        else:
+            view = View(self._caches, self._bias, torch.tensor(positions), num_keys=num_keys, num_source=num_source)
+            states_BM = self._model.decode(torch.tensor(tokens), view)
+        return draw(states_BM, [row.draw for row in rows], self._model)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

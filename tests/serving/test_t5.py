@@ -41,13 +41,13 @@ def make(kind, *, own_output=False, seed=0):
     return reference, ours(json.loads(config.to_json_string()), tensors)
 
 
-def ours(config, tensors, *, layout="packed"):
+def ours(config, tensors, *, layout="packed", device="cpu"):
     return build_t5(
         t5.T5Config.from_json(config),
         tensors.__getitem__,
         tensors.__contains__,
         dtype=torch.float32,
-        device=torch.device("cpu"),
+        device=torch.device(device),
         layout=layout,
     )
 
