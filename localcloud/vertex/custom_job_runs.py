@@ -88,15 +88,19 @@ class CustomJobRuns:
             change(self._cloud, name, FAILED, error=error.as_operation_error(), endTime=now())
         else:
             change(self._cloud, name, SUCCEEDED, endTime=now())
+        shutil.rmtree(self._scratch(name), ignore_errors=True)
         return {}
 
+    def _scratch(self, job: str) -> Path:
+        """Where its replicas' temporary files are, until it has ended."""
+        return self._cloud.data_dir / "jobs" / last(job)
+
     def _run_replicas(self, running: RunningOperation, job: Document) -> None:
-        scratch = self._cloud.data_dir / "jobs" / last(job["name"])
         replicas = self._replicas(job)
         tasks: list[Task] = []
         try:
             for replica in replicas:
-                tasks.append(self._task(job, replica, replicas, scratch))
+                tasks.append(self._task(job, replica, replicas))
             running.check()
             change(self._cloud, job["name"], RUNNING, startTime=job.get("startTime") or now())
             running.meet_fault(RUNNING)
@@ -109,7 +113,6 @@ class CustomJobRuns:
             self._cloud.tasks.end(tasks)
             for replica in replicas:
                 self._ports.give_back(replica.port)
-            shutil.rmtree(scratch, ignore_errors=True)
 
     def _replicas(self, job: Document) -> list[Replica]:
         pools = job["jobSpec"]["workerPoolSpecs"]
@@ -141,11 +144,11 @@ class CustomJobRuns:
             f"job exited please check the logs: {log}",
         )
 
-    def _task(self, job: Document, replica: Replica, replicas: list[Replica], scratch: Path) -> Task:
+    def _task(self, job: Document, replica: Replica, replicas: list[Replica]) -> Task:
         container = job["jobSpec"]["workerPoolSpecs"][replica.pool]["containerSpec"]
         digest = self._cloud.images.resolve(container["imageUri"])
         image = self._cloud.images.config(digest)
-        folder = scratch / replica.name
+        folder = self._scratch(job["name"]) / replica.name
         folder.mkdir(parents=True, exist_ok=True)
         command = command_of(container, image)
         if not command:
