@@ -97,6 +97,9 @@ class _Mute:
 
     rewrites = ()
 
+    open_ids: frozenset[int] = frozenset()
+    rewrites: tuple[str, ...] = ()
+
     def encode(self, text: str) -> list[int]:
         raise NotImplementedError
 
