@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 
 from provider import container_spec, duration
 from provider.api import Api, JsonObject
-from provider.model_document import PATCHED, name_of, names_of, patch_of, seen, to_api, without_version
+from provider.model_document import (
+    PATCHED,
+    derived_model_id,
+    name_of,
+    names_of,
+    patch_of,
+    seen,
+    to_api,
+    without_version,
+)
 from provider.model_schema import SCHEMA, problems
 from provider.names import split_model
 from provider.operation_failures import asking
@@ -36,6 +45,7 @@ class Model:
     api: Api
     type_name: str = "vertex_model"
     schema: Schema = field(default=SCHEMA)
+    made: set[str] = field(default_factory=set)  # names of those that this run created
 
     def validate(self, config: State) -> Sequence[Problem]:
         return [*duration.problems(config), *container_spec.problems(config["container_spec"]), *problems(config)]
@@ -47,6 +57,8 @@ class Model:
         for problem in container_spec.image_region_problems(config["container_spec"], planned["location"]):
             raise PluginError(problem.summary, problem.detail, path=problem.path)
         if prior is None:
+            if config["model_id"] is None and is_known(planned["display_name"]):
+                planned["model_id"] = derived_model_id(planned["display_name"])
             if is_known([planned["model_id"], planned["project"], planned["location"]]):
                 planned["id"] = planned["name"] = name_of(planned)
             return planned
@@ -57,10 +69,11 @@ class Model:
     def create(self, context: Context, planned: State) -> State:
         registry = Registry(self.api, context.stop, planned["location"])
         # A model of this id may be left from a create that was killed, or have versions of others.
-        name = name_of(planned) if isinstance(planned["model_id"], str) else None
-        left = registry.versions(name) if name else []
-        twin = _twin(left, planned)
-        if name and twin is not None:
+        name = name_of(planned)
+        self._claim(name)
+        left = registry.versions(name)
+        twin = _twin(left, planned) or self._made_meanwhile(context, registry, planned, name)
+        if twin is not None:
             return self._adopted(registry, planned, name, twin)
         operation, progress = self._start(registry, planned, name if left else None)
         known = planned | names_of(planned, operation["name"]) | {"operation": operation["name"], "versions": []}
@@ -75,6 +88,32 @@ class Model:
             context.warn(f"{cut_short(error)}: the model's upload goes on", _goes_on(operation))
             return known | {"version_id": None}
         return made
+
+    def _claim(self, name: str) -> None:
+        if name in self.made:
+            raise PluginError(
+                f"Two resources make the model {name}",
+                "They have the same model_id, or none and the same display_name. Set model_id of one of them.",
+                path=("model_id",),
+            )
+        self.made.add(name)
+
+    def _made_meanwhile(self, context: Context, registry: Registry, planned: State, name: str) -> JsonObject | None:
+        """The planned version, when an apply that was killed has begun its upload: waited for."""
+        progress, timeout_s = Progress(self.type_name, planned["display_name"]), _upload_timeout_s(planned)
+        running = registry.uploads(name)
+        for operation in running:
+            progress.phase("JOINED", "an earlier apply began an upload")
+            with contextlib.suppress(OperationFailed):
+                wait(
+                    self.api,
+                    operation,
+                    timeout_s=timeout_s,
+                    progress=progress,
+                    stop=context.stop,
+                    region=registry.region,
+                )
+        return _twin(registry.versions(name), planned) if running else None
 
     def _adopted(self, registry: Registry, planned: State, name: str, twin: JsonObject) -> State:
         """The state of a version that is there already, brought in line with the configuration."""
@@ -125,7 +164,8 @@ class Model:
 
     def _new_version(self, context: Context, registry: Registry, prior: State, planned: State) -> State:
         ours = prior["versions"] or []
-        twin = _twin([one for one in registry.versions(prior["id"]) if str(one["versionId"]) not in ours], planned)
+        others = [one for one in registry.versions(prior["id"]) if str(one["versionId"]) not in ours]
+        twin = _twin(others, planned) or self._made_meanwhile(context, registry, planned, prior["id"])
         if twin is not None:  # an apply that was killed has uploaded it
             return self._filled(registry, planned | {"versions": ours}, {"model": prior["id"], **_id_of(twin)})
         operation, progress = self._start(registry, planned, prior["id"])
@@ -210,7 +250,7 @@ class Model:
         response = wait(
             self.api,
             operation,
-            timeout_s=duration.timeout(known, "create", CREATE_TIMEOUT),
+            timeout_s=_upload_timeout_s(known),
             progress=progress,
             stop=context.stop,
             region=registry.region,
@@ -241,6 +281,10 @@ def _asked(planned: State, parent: str | None) -> str:
     name = planned["model_id"] if isinstance(planned["model_id"], str) else planned["display_name"]
     what = f"a new version of {parent}" if parent else f"model {name}"
     return f"upload {planned['container_spec'][0]['image_uri']} as {what} in {planned['location']}"
+
+
+def _upload_timeout_s(state: State) -> float:
+    return duration.timeout(state, "create", CREATE_TIMEOUT)
 
 
 def _needs_version(prior: State, planned: State) -> bool:

@@ -5,6 +5,9 @@ Knows names and fields; makes no call.
 
 from __future__ import annotations
 
+import hashlib
+import re
+
 from provider import container_spec
 from provider.api import JsonObject
 from tfplugin.values import State
@@ -47,6 +50,13 @@ def patch_of(prior: State, planned: State) -> JsonObject:
 
 def name_of(planned: State) -> str:
     return f"projects/{planned['project']}/locations/{planned['location']}/models/{planned['model_id']}"
+
+
+def derived_model_id(display_name: str) -> str:
+    """An id that depends on the name alone: its letters and digits, and eight more that tell similar ones apart."""
+    letters = re.sub(r"[^a-z0-9]+", "-", display_name.lower()).strip("-")[:40].strip("-")
+    digest = hashlib.sha256(display_name.encode()).hexdigest()[:8]
+    return f"m-{letters}-{digest}" if letters else f"m-{digest}"
 
 
 def to_api(planned: State, *, is_version: bool) -> JsonObject:

@@ -27,7 +27,8 @@ SCHEMA = Schema(
                 optional=True,
                 computed=True,
                 replace=True,
-                description="Last part of the name: at most 63 of `a-z0-9_-`. Google chooses one when it is not set.",
+                description="Last part of the name: at most 63 of `a-z0-9_-`. By default made of the "
+                "display name, so that an apply which was killed finds what it began.",
             ),
             Attribute(name="display_name", type=STRING, required=True, description="Shown name, 1 to 128 characters."),
             Attribute(name="description", type=STRING, optional=True, description="Description of the model."),

@@ -36,6 +36,15 @@ class Registry:
     def operation(self, name: str) -> JsonObject | None:
         return self.find(name)
 
+    def uploads(self, name: str) -> list[JsonObject]:
+        """The operations that upload to a model right now, be it its first version."""
+        page = self.find(f"{name}/operations") or {}
+        return [
+            dict(one)
+            for one in page.get("operations", [])
+            if not one.get("done") and "UploadModelOperation" in one.get("metadata", {}).get("@type", "")
+        ]
+
     def patch(self, name: str, fields: JsonObject) -> None:
         """A model's display name, description and labels; or a version's description."""
         if fields:

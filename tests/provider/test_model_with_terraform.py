@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import signal
+import time
 
 import pytest
 
@@ -141,6 +143,48 @@ def test_an_upload_whose_answer_was_lost_is_adopted_and_not_done_twice(workspace
     assert len(cloud.call("GET", f"/v1/{PARENT}/models/lost:listVersions")["models"]) == 2
     assert folder.state()["model"]["versions"] == ["1", "2"]
     assert folder.is_unchanged()
+
+
+def uploads(cloud, model_id):
+    """The operations that run on a model."""
+    found = cloud.call("GET", f"/v1/{PARENT}/models/{model_id}/operations").get("operations", [])
+    return [one for one in found if not one.get("done")]
+
+
+@pytest.mark.parametrize("has_version", [False, True])
+def test_an_upload_that_was_killed_is_joined_and_not_done_twice(workspace, cloud, image, faults, has_version):
+    model_id = f"killed-{has_version}".lower()
+    folder = workspace(model_id).write(model=model(image, model_id=model_id))
+    if has_version:
+        folder.apply()
+        folder.write(model=model(cloud.image("2"), model_id=model_id))
+        folder.progress_file.unlink()
+    fault = faults({"operation": "uploadModel"}, {"hold": True})
+    process = folder.start("apply", "-auto-approve")
+    folder.wait_for_phase("UPLOADING")
+    deadline = time.monotonic() + 10
+    while not uploads(cloud, model_id) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.communicate(timeout=20)
+    (folder.folder / ".terraform.tfstate.lock.info").unlink(missing_ok=True)
+
+    again = folder.start("apply", "-auto-approve")
+    folder.wait_for_phase("JOINED")
+    cloud.call("DELETE", f"/localcloud/faults/{fault}")
+    output, _ = again.communicate(timeout=30)
+    assert again.returncode == 0, output
+    versions = cloud.call("GET", f"/v1/{PARENT}/models/{model_id}:listVersions")["models"]
+    assert len(versions) == (2 if has_version else 1)
+    assert folder.is_unchanged()
+
+
+def test_a_model_without_an_id_has_one_that_its_name_tells(workspace, image):
+    body = model(image, display_name="Flan T5 (XXL)")
+    del body["model_id"]
+
+    change = workspace("unnamed").write(model=body).plan()["model"]
+    assert re.fullmatch(r"m-flan-t5-xxl-[0-9a-f]{8}", change["after"]["model_id"])
 
 
 def test_an_interrupted_upload_that_is_destroyed_leaves_nothing(workspace, cloud, image, faults):
