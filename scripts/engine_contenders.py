@@ -95,8 +95,6 @@ def load_ours(folder: Path, threads: int, *, is_int8: bool) -> Run:
 class _Mute:
     """Text is not what is measured."""
 
-    rewrites = ()
-
     open_ids: frozenset[int] = frozenset()
     rewrites: tuple[str, ...] = ()
 

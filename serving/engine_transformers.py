@@ -1,8 +1,8 @@
 # ruff: noqa: N803 (shape-suffixed tensor names)
-"""The first engine: `transformers.generate` over one batch at a time, each row with its own parameters.
+"""Every model that is no T5: `transformers.generate` over one batch at a time, each row with its own parameters.
 
 Knows tensors and `transformers`; knows no scheduler, no HTTP. What waits joins the next batch: taking newcomers
-in mid-flight is for the engine that follows.
+in mid-flight is for `engine_t5`.
 Imports torch and transformers, so only the loader's and the engine's threads import it.
 """
 
@@ -32,6 +32,9 @@ class TransformersEngine:
         self._device: torch.device = model.device
         self._config = _greedy(model.generation_config)
         self._pad_id = _first(self._config.pad_token_id, model.config.pad_token_id, 0)
+        self._config.pad_token_id = self._pad_id
+        # a decoder goes on where the prompt ends, so what pads a short one stands before it
+        self._pads_left = not model.config.is_encoder_decoder
         self._eos_ids = _as_set(self._config.eos_token_id)
 
     def step(self, running: list[Sequence]) -> None:
@@ -50,8 +53,12 @@ class TransformersEngine:
 
     def _pad(self, prompts: list[tuple[int, ...]]) -> tuple[torch.Tensor, torch.Tensor]:
         longest = max(map(len, prompts))
-        ids_BS = torch.tensor([[*p, *[self._pad_id] * (longest - len(p))] for p in prompts])
-        mask_BS = torch.tensor([[1] * len(p) + [0] * (longest - len(p)) for p in prompts])
+        ids_BS = torch.full((len(prompts), longest), self._pad_id)
+        mask_BS = torch.zeros_like(ids_BS)
+        for row, prompt in enumerate(prompts):
+            where = slice(longest - len(prompt), longest) if self._pads_left else slice(0, len(prompt))
+            ids_BS[row, where] = torch.tensor(prompt)
+            mask_BS[row, where] = 1
         return ids_BS.to(self._device), mask_BS.to(self._device)
 
 

@@ -37,7 +37,8 @@ class Progress:
 
 
 def open_folder(folder, progress=None, **options):
-    wanted = Wanted(Room(max_batch_size=4, max_source=64, max_target=64), **{"device": "cpu"} | options)
+    room = Room(max_batch_size=4, max_source=64, max_target=64)
+    wanted = Wanted(**{"room": room, "device": "cpu"} | options)
     return load(folder, wanted, progress=progress or Progress())
 
 
