@@ -9,12 +9,14 @@ import pytest
 from google.cloud.aiplatform_v1.types import CustomJob
 from google.protobuf.json_format import ParseDict
 
+from provider import custom_jobs
 from provider.api import Api, ApiError, Settings
 from provider.custom_job_document import REQUEST_LABEL, from_api, outcome, to_api
 from provider.custom_job_schema import SCHEMA
 from provider.custom_jobs import CustomJobs
 from provider.failures import find
 from provider.progress import Progress
+from tfplugin.planning import replacing_paths
 
 PARENT = "projects/flan/locations/europe-west4"
 NAME = f"{PARENT}/customJobs/7"
@@ -78,6 +80,32 @@ def test_the_hash_is_of_the_whole_request_and_of_nothing_else():
     assert len(hash_of()) == 40  # a label's value has at most 63 characters
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"worker_pool_specs": [pool(), pool(replica_count=4)]},
+        {"worker_pool_specs": [pool()]},
+        {"labels": {"team": "ops"}},
+        {"run_key": "2"},
+        {"scheduling": []},
+        {"base_output_directory": "gs://models/elsewhere"},
+        {"enable_web_access": None},
+        {"service_account": "other@flan.iam.gserviceaccount.com"},
+        {"network": "projects/1/global/networks/n"},
+        {"location": "us-central1"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_any_change_of_the_request_needs_another_job(change):
+    assert replacing_paths(SCHEMA.body, planned(), planned(**change)) != []
+
+
+def test_terraforms_own_settings_need_none():
+    own = {"keep_on_destroy": True, "timeouts": {"create": "9h", "delete": None}}
+
+    assert replacing_paths(SCHEMA.body, planned(), planned(**own)) == []
+
+
 def test_an_outcome_tells_googles_words_for_a_failure():
     failed = {"state": "JOB_STATE_FAILED", "error": {"code": 3, "message": "no"}, "createTime": "2026-11-21T08:00:00Z"}
 
@@ -130,6 +158,15 @@ def test_an_answer_that_was_lost_is_found_and_not_asked_for_again(jobs, script):
 
     assert jobs.submit(to_api(planned()))["name"] == NAME
     assert [one.split()[0] for one in script.requests] == ["POST", "GET", "GET"]
+
+
+def test_a_submission_that_nobody_finds_is_an_error_and_not_repeated(jobs, script, monkeypatch):
+    monkeypatch.setattr(custom_jobs, "FIND_AGAIN_S", 0.5)
+    script.answers = [(500, {"error": {"status": "INTERNAL", "message": "lost"}}), (200, {})]
+
+    with pytest.raises(ApiError, match="lost"):
+        jobs.submit(to_api(planned()))
+    assert [one.split()[0] for one in script.requests].count("POST") == 1
 
 
 def test_a_job_that_ended_before_it_could_be_cancelled_is_cancelled_enough(jobs, script):
