@@ -50,6 +50,7 @@ class Progress:
     _begun: float = 0.0
     _told: float = 0.0
     _usual_s: float | None = None
+    _is_whole: bool = True
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @property
@@ -76,8 +77,11 @@ class Progress:
         with self._lock:
             if phase == self._phase:
                 return
-            if self._phase not in ("", *INTERRUPTIONS) and phase not in INTERRUPTIONS:
+            if self._phase and self._is_whole and phase not in INTERRUPTIONS:
                 past_durations.add(past_durations.default_path(), self._key(self._phase), self._in_phase_s)
+            self._is_whole = not {phase, self._phase} & set(
+                INTERRUPTIONS
+            )  # what comes after one is the rest of a phase
             self._phase, self._begun = phase, time.monotonic()
             self._usual_s = past_durations.usual_s(past_durations.default_path(), self._key(phase))
             self._tell("phase", message)

@@ -146,11 +146,13 @@ def test_a_local_cloud_is_no_measure_for_googles(file, monkeypatch):
 
 
 def test_an_outage_is_no_measure_of_the_phase_it_interrupts(monkeypatch):
-    path = past_durations.default_path()
-    ran(["ONE", "UNREACHABLE", "ONE", "TWO"], seconds=60.0, monkeypatch=monkeypatch)
-    held = past_durations.usual_s(path, past_durations.key_of("vertex_thing", "", "UNREACHABLE"))
+    ran(["ONE", "UNREACHABLE", "ONE", "TWO", "THREE"], seconds=60.0, monkeypatch=monkeypatch)
+    held = {
+        phase: past_durations.usual_s(past_durations.default_path(), past_durations.key_of("vertex_thing", "", phase))
+        for phase in ("ONE", "UNREACHABLE", "TWO")
+    }
 
-    assert held is None
+    assert held == {"ONE": None, "UNREACHABLE": None, "TWO": 60.0}
 
 
 def test_the_same_phase_of_another_resource_is_the_same_phase():
