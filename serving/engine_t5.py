@@ -20,12 +20,15 @@ from serving.encoding import EncoderRun, Pace
 from serving.engine import BatchFailed
 from serving.errors import EngineFailed
 from serving.graphs import BucketedSteps
+from serving.layout import choose_threads
 from serving.sequence import Sequence
 from serving.t5 import T5, View, rounded
 
 RUN_TOKENS = {"cpu": 256, "cuda": 8192}
 # after so many steps without running out of memory, a slot of those given up is taken again
 CALM_STEPS = 200
+# the step whose time decides on the number of threads: a few rows in the middle of their answers
+PROBE_ROWS, PROBE_KEYS = 8, 64
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +101,32 @@ class T5Engine:
     def num_buckets(self) -> int:
         """Shapes of steps met so far; 0 where steps have no fixed shapes."""
         return self._steps.num_recorded if self._steps is not None else 0
+
+    def choose_threads(self, num_cores: int) -> None:
+        """Takes the number of threads with which steps are fastest. Before the first sequence; for a CPU."""
+        num_rows = min(PROBE_ROWS, self._caches.num_slots)
+        for slot in range(num_rows):
+            self._caches.open(slot, 1)
+        d_kv = self._model.config.d_kv
+        num_keys, num_source = rounded(PROBE_KEYS, d_kv), rounded(2 * PROBE_KEYS, d_kv)
+        zeros_B = torch.zeros(num_rows, dtype=torch.int64)
+
+        def step() -> None:
+            view = View(
+                self._caches,
+                self._bias,
+                zeros_B,
+                num_keys=min(num_keys, self._caches.max_target),
+                num_source=min(num_source, self._caches.max_source),
+            )
+            states_BM = self._model.decode(zeros_B, view)
+            if self._model.has_best:
+                self._model.best(states_BM)
+            else:
+                self._model.scores(states_BM)
+
+        with torch.inference_mode():
+            self._num_threads = choose_threads(num_cores, set_threads=torch.set_num_threads, step=step)
 
     def step(self, running: list[Sequence]) -> None:
         """Frees the slots of those who left, encodes a slice of the newcomers, gives each row its next token."""

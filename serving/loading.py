@@ -115,7 +115,7 @@ def _make_engine(checkpoint: Checkpoint, config: ServerConfig) -> Engine:
     num_threads = config.num_threads or usable_cores()
     if checkpoint.plan is None:
         return TransformersEngine(checkpoint.model, num_threads=num_threads)
-    return T5Engine(
+    engine = T5Engine(
         checkpoint.model,
         eos_ids=checkpoint.eos_ids,
         num_slots=checkpoint.plan.num_slots,
@@ -123,3 +123,6 @@ def _make_engine(checkpoint: Checkpoint, config: ServerConfig) -> Engine:
         max_target=config.max_new_tokens,
         num_threads=num_threads,
     )
+    if not config.num_threads and checkpoint.device == "cpu":
+        engine.choose_threads(num_threads)
+    return engine
