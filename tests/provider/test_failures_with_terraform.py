@@ -281,7 +281,7 @@ def test_an_image_that_is_missing_is_named(folder):
     said = " ".join(text.split())
     assert f"The image {uri} is not in the registry." in said
     assert "vertex_image_build.image_uri" in said
-    assert f"Asked: upload {IMAGES}/images/nobody@sha256:000000000000… as model Missing in europe-west4" in said
+    assert f"Asked: upload {IMAGES}/images/nobody@sha256:000000000000… as model m-missing-" in said
     assert "https://console.cloud.google.com/vertex-ai/models/locations/europe-west4/models/" in said
     assert_one_screen(text)
 
