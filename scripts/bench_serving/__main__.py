@@ -10,9 +10,11 @@ once, for the peers' own virtual environment. All traffic stays on loopback, eve
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -111,46 +113,48 @@ class Bench:
 
 def main() -> int:
     options = _parse()
-    started = time.monotonic()
-    load_average = os.getloadavg()[0]
-    plan = plans.quick(options.shape or "small") if options.quick else plans.full()
-    if options.shape and not options.quick:
-        plan = replace(plan, loads={options.shape: plan.loads[options.shape]}, rounds=(options.shape,) * 3)
+    # an ended benchmark must not leave stopped servers behind
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    started, load_average = time.monotonic(), os.getloadavg()[0]
     cores = len(os.sched_getaffinity(0))
     chosen = [kind for kind in kinds(cores) if not options.only or any(part in kind.name for part in options.only)]
-    home = Path(options.home or tempfile.mkdtemp(prefix="bench-serving-"))
-    python = make_venv(ROOT / ".flanstack" / "bench-venv")
-    bandwidth = read_bandwidth(cores)
-    bench = Bench(plan, chosen, python=python, home=home, end=started + options.minutes * 60)
-    bench.measure()
-    shapes = {
-        shape: {
-            "rounds": len({entry["round"] for entry in runs}),
-            "floor_ms": {
-                name: step_bytes(shape, weight_bytes=size) / bandwidth * 1000 for name, size in WEIGHT_BYTES.items()
-            },
-            "runs": runs,
-        }
-        for shape, runs in bench.runs.items()
+    with contextlib.ExitStack() as stack:
+        home = options.home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-serving-")))
+        python = make_venv(ROOT / ".flanstack" / "bench-venv")
+        bandwidth = read_bandwidth(cores)
+        bench = Bench(_plan(options), chosen, python=python, home=home, end=started + options.minutes * 60)
+        bench.measure()
+    machine = {
+        "cpu": _cpu_name(),
+        "cores": cores,
+        "python": platform.python_version(),
+        "load_average": load_average,
+        "read_bandwidth_gb_per_s": bandwidth / 1e9,
     }
-    _write(
-        options.out,
-        {
-            "command": "python -m scripts.bench_serving" + (" --quick" if options.quick else ""),
-            "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "commit": _commit(),
-            "minutes": (time.monotonic() - started) / 60,
-            "machine": {
-                "cpu": _cpu_name(),
-                "cores": cores,
-                "python": platform.python_version(),
-                "load_average": load_average,
-                "read_bandwidth_gb_per_s": bandwidth / 1e9,
-            },
-            "shapes": shapes,
-        },
-    )
+    numbers = {
+        "command": " ".join(["python -m scripts.bench_serving", *sys.argv[1:]]),
+        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "commit": _commit(),
+        "minutes": (time.monotonic() - started) / 60,
+        "machine": machine,
+        "shapes": {shape: _shape(shape, runs, bandwidth) for shape, runs in bench.runs.items()},
+    }
+    _write(options.out, numbers)
     return 0
+
+
+def _plan(options: argparse.Namespace) -> plans.Plan:
+    if options.quick:
+        return plans.quick(options.shape or "small")
+    plan = plans.full()
+    if options.shape:
+        plan = replace(plan, loads={options.shape: plan.loads[options.shape]}, rounds=(options.shape,) * 3)
+    return plan
+
+
+def _shape(shape: str, runs: list[dict[str, Any]], bandwidth: float) -> dict[str, Any]:
+    floors = {name: step_bytes(shape, weight_bytes=size) / bandwidth * 1000 for name, size in WEIGHT_BYTES.items()}
+    return {"rounds": len({entry["round"] for entry in runs}), "floor_ms": floors, "runs": runs}
 
 
 def _write(out: Path, numbers: dict[str, Any]) -> None:
@@ -188,7 +192,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=float, default=24.5, help="begin no round that would end later (default 24.5)"
     )
-    parser.add_argument("--home", help="folder for the model folders and logs; kept. Default: a new temporary one")
+    parser.add_argument(
+        "--home", type=Path, help="folder for the model folders and logs; kept. Default: a new temporary one"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks", help="where the results go")
     return parser.parse_args()
 

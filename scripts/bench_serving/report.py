@@ -35,7 +35,9 @@ def markdown(report: dict[str, Any]) -> str:
         f"{report['minutes']:.1f} minutes. Raw numbers: serving.json.",
         "",
         "Random weights in Flan-T5's exact shapes, 128 tokens in; all servers stay loaded, the rounds are interleaved, "
-        "figures are medians over the rounds. `<` and `>`: time was over before all requests were answered.",
+        "figures are medians over the rounds. `>`: time was over before all requests were answered.",
+        "",
+        "![tokens per second](serving.svg)",
     ]
     for shape, part in report["shapes"].items():
         lines += ["", f"## Flan-T5-{shape}, {part['rounds']} rounds", "", *_shape(part)]
