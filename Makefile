@@ -27,7 +27,7 @@ status: ## what runs now: the local cloud, its resources and processes
 
 test: install ## set up, then lint, types and every test that needs no GPU
 	@$(MAKE) --no-print-directory lint
-	@$(VENV)/python -m pytest -m "not gpu"
+	@$(VENV)/python -m pytest -m "not gpu and not campaign"
 
 test-fast: ## the tests that take no real Terraform, browser or ten seconds
 	@$(VENV)/python -m pytest -m "not gpu and not slow and not e2e and not browser"

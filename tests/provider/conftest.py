@@ -33,8 +33,31 @@ PARENT, NUMBERED = f"projects/{PROJECT}/locations/{REGION}", f"projects/{NUMBER}
 class Cloud:
     """The local cloud's REST APIs, called as anybody may call them behind Terraform's back."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, command: list[str] | None = None, log: Path | None = None) -> None:
+        self.url, self.command, self.log = url, command or [], log or Path(os.devnull)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.command, cwd=ROOT, stdout=log, stderr=log)
+        deadline = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(OSError):
+                self.call("GET", "/localcloud/status")
+                return
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(self.log.read_text())
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(20)
+
+    def restart(self) -> None:
+        """Faults end with it; records and what runs do not."""
+        self.stop()
+        self.start()
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
@@ -211,22 +234,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     folder, port = tmp_path_factory.mktemp("cloud"), free_port_pair()
     command = [sys.executable, "-m", "localcloud", "serve", "--port", str(port), "--data", str(folder / "data")]
     command += ["--project", f"{PROJECT}={NUMBER}", "--stage-seconds", "0.01", "--probe-period", "0.1", "--grace", "2"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-    cloud = Cloud(f"http://127.0.0.1:{port}")
+    cloud = Cloud(f"http://127.0.0.1:{port}", command, folder / "log")
     try:
-        deadline = time.monotonic() + 30
-        while True:
-            with contextlib.suppress(OSError):
-                cloud.call("GET", "/localcloud/status")
-                break
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail((folder / "log").read_text())
-            time.sleep(0.05)
+        cloud.start()
         yield cloud
     finally:
-        process.terminate()
-        process.wait(20)
+        cloud.stop()
         shutil.rmtree(folder / "data", ignore_errors=True)
 
 
