@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test test-fast lint format synth plan deploy destroy price bootstrap pin-weights model lock bench-up
+.PHONY: help install up down status test test-fast lint format synth plan deploy destroy price bootstrap pin-weights model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,10 +45,16 @@ plan: ## what would change (ENV=prod)
 	@FLAN_ENV=$(ENV) $(VENV)/python -m scripts.plan
 
 deploy: ## build the system on Google Cloud: make deploy ENV=prod
-	@FLAN_ENV=$(ENV) cdktf deploy '*'
+	@FLAN_ENV=$(ENV) $(VENV)/python -m provider progress -- cdktf deploy '*'
 
 destroy: ## stop the bill: make destroy ENV=prod
-	@FLAN_ENV=$(ENV) cdktf destroy '*'
+	@FLAN_ENV=$(ENV) $(VENV)/python -m provider progress -- cdktf destroy '*'
+
+fault-campaign: ## every phase of the provider meets every fault; writes docs/fault-campaign.md
+	@CAMPAIGN_TABLE=docs/fault-campaign.md $(VENV)/python -m pytest tests/provider/test_fault_campaign.py
+
+provider-docs: ## docs/provider/ from the provider's schemas
+	@$(VENV)/python -m scripts.provider_docs
 
 price: ## what the deployment costs per hour, day and month, with sources (ENV=prod)
 	@FLAN_ENV=$(ENV) $(VENV)/python -m cdk --prices
@@ -64,6 +70,18 @@ model: ## train the embedded dialogue model again, about 15 minutes
 
 lock: ## resolve the pinned packages again
 	@$(VENV)/python -m scripts.lock
+
+soak: ## ten minutes of load on the server, with its memory and descriptors watched
+	@$(VENV)/python -m scripts.soak
+
+bench-serving: ## the server beside its peers over HTTP; 25 minutes on a quiet machine
+	@$(VENV)/python -m scripts.bench_serving
+
+bench-engine: ## the engine beside transformers and CTranslate2, without HTTP
+	@$(VENV)/python -m scripts.bench_engine
+
+bench-provider: ## start of the provider: schema, validate; time and memory
+	@$(VENV)/python -m scripts.bench_provider
 
 bench-up: ## time install, up, synth, deploy and destroy on this machine
 	@$(VENV)/python -m scripts.bench_up
