@@ -9,7 +9,7 @@ export CHECKPOINT_DISABLE := 1
 .PHONY: help install up down status test test-fast lint format synth plan deploy destroy price bootstrap pin-weights model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 install: ## virtual environment, pinned packages, cdktf and Node, Terraform providers (PYTHON=python3.12 to choose)
 	@$(PYTHON) -m scripts.install

@@ -33,6 +33,8 @@ DEPLOYER_PROJECT_ROLES = (
     "roles/aiplatform.user",  # models, endpoints, deployments
     "roles/cloudbuild.builds.editor",  # triggers and builds
     "roles/run.admin",  # the page, and who may open it
+    "roles/logging.viewer",  # why a container did not come up
+    "roles/monitoring.viewer",  # whether a new version is fit for the next step of traffic
     # To plan `registry` without being able to apply it: reads policies and settings.
     "roles/iam.securityReviewer",
     "roles/serviceusage.serviceUsageViewer",

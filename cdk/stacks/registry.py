@@ -34,6 +34,7 @@ APIS = (
     "containeranalysis",  # where builds put their provenance
     "iam",
     "logging",
+    "monitoring",
     "run",
     "serviceusage",
     "storage",

@@ -65,6 +65,8 @@ def test_the_deployer_can_deploy_but_cannot_grant_itself_more(system):
         "roles/artifactregistry.reader",
         "roles/cloudbuild.builds.editor",
         "roles/iam.securityReviewer",
+        "roles/logging.viewer",
+        "roles/monitoring.viewer",
         "roles/iam.serviceAccountUser",
         "roles/run.admin",
         "roles/serviceusage.serviceUsageViewer",
