@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from serving import memory
 from serving.memory import Plan, Room
+from serving.transformers_folder import class_name, load_other
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ def load(folder: Path, wanted: Wanted, *, progress: Progress) -> Checkpoint:
         if config.get("model_type") in OUR_MODELS:
             model, plan = _load_t5(config, weights, wanted, device, dtype, progress)
         else:
-            model, plan = _load_other(transformers, folder, config, wanted, device, dtype, weights), None
+            model, plan = _load_with_transformers(folder, config, weights, wanted, dtype).to(device), None
     except CheckpointError:
         raise
     # the libraries below raise OSError, ValueError, RuntimeError, UnpicklingError, SafetensorError …
@@ -168,22 +169,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise CheckpointError(f"{path} is not JSON: {error}") from None
     kind = config.get("model_type") if isinstance(config, dict) else type(config).__name__
-    if kind in OUR_MODELS or (isinstance(config, dict) and _class_name(config)):
+    if kind in OUR_MODELS or (isinstance(config, dict) and class_name(config)):
         return dict(config)
     raise CheckpointError(
         f"{path} is of model type {kind!r} with architectures {config.get('architectures') if kind else None!r}; this "
         "server runs T5 and mT5, and models for conditional generation or causal language modelling of transformers"
     )
-
-
-def _class_name(config: Mapping[str, Any]) -> str | None:
-    """The class of transformers that loads such a model."""
-    if config.get("is_encoder_decoder"):
-        return "AutoModelForSeq2SeqLM"
-    names = config.get("architectures") or []
-    if any(str(name).endswith(("ForCausalLM", "LMHeadModel")) for name in names):
-        return "AutoModelForCausalLM"
-    return None
 
 
 def _shards(path: Path) -> list[Path]:
@@ -217,6 +208,12 @@ def _load_t5(
     from serving import t5_folder
     from serving.t5 import T5Config, UnsupportedModel
 
+    name = str(dtype).removeprefix("torch.")
+    if wanted.is_int8 and (device.type, name) != ("cpu", "float32"):
+        raise CheckpointError(
+            f"QUANTIZE=int8 runs on a CPU with DTYPE=float32 around it; this is {device.type} with {name}. "
+            "Set QUANTIZE=none, or DEVICE=cpu and DTYPE=auto"
+        )
     layout = t5_folder.choose_layout(device=device, dtype=dtype, is_int8=wanted.is_int8)
     try:
         shape = T5Config.from_json(config)
@@ -234,58 +231,23 @@ def _load_t5(
         raise CheckpointError(str(error)) from None
     for line in plan.lines():
         log.info(line)
-    layout = t5_folder.choose_layout(device=device, dtype=dtype, is_int8=wanted.is_int8)
     model = t5_folder.load_t5(shape, weights, dtype=dtype, device=device, layout=layout, on_bytes=progress.advance)
     return model, plan
+
+
+def _load_with_transformers(
+    folder: Path, config: dict[str, Any], weights: list[Path], wanted: Wanted, dtype: Any
+) -> Any:
+    if wanted.is_int8:
+        raise ValueError(f"QUANTIZE=int8 is for T5 and mT5; this is {config.get('model_type')!r}. Set QUANTIZE=none")
+    use_safetensors = weights[0].suffix == ".safetensors"
+    return load_other(folder, config, wanted.room, dtype=dtype, use_safetensors=use_safetensors)
 
 
 def _available(device: Any) -> int:
     import torch
 
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory.available_on_cpu()
-
-
-def _load_other(
-    transformers: Any,
-    folder: Path,
-    config: dict[str, Any],
-    wanted: Wanted,
-    device: Any,
-    dtype: Any,
-    weights: list[Path],
-) -> Any:
-    if wanted.is_int8:
-        raise CheckpointError(
-            f"QUANTIZE=int8 is for T5 and mT5; this is {config.get('model_type')!r}. Set QUANTIZE=none"
-        )
-    _check_positions(config, wanted.room)
-    model, report = getattr(transformers, _class_name(config) or "AutoModel").from_pretrained(
-        folder,
-        dtype=dtype,
-        local_files_only=True,
-        trust_remote_code=False,
-        weights_only=True,
-        use_safetensors=weights[0].suffix == ".safetensors",
-        output_loading_info=True,
-    )
-    if missing := sorted(report["missing_keys"]):
-        raise CheckpointError(
-            f"{len(missing)} tensors that config.json asks for are not in the weights, such as {missing[0]}; "
-            "they would be random numbers"
-        )
-    return model.to(device).eval()
-
-
-def _check_positions(config: Mapping[str, Any], room: Room) -> None:
-    """Refuses limits beyond a table of positions: the first long request would fail in the middle of a batch."""
-    known = config.get("max_position_embeddings") or config.get("n_positions")
-    longest = max(room.max_source, room.max_target)
-    needed = longest if config.get("is_encoder_decoder") else room.max_source + room.max_target
-    if known and needed > known:
-        raise CheckpointError(
-            f"this model has {known} positions, and MAX_INPUT_TOKENS {room.max_source} and MAX_NEW_TOKENS "
-            f"{room.max_target} need {needed}; set smaller ones"
-        )
 
 
 def _eos_ids(folder: Path, config: Mapping[str, Any]) -> frozenset[int]:

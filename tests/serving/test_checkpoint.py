@@ -283,3 +283,21 @@ def test_the_embedded_model_gives_its_golden_answers():
     ]
     assert golden
     assert got == [case.output for case in golden]
+
+
+def test_int8_beside_reduced_precision_is_refused(folder):
+    with pytest.raises(
+        CheckpointError, match=r"QUANTIZE=int8 runs on a CPU with DTYPE=float32.*this is cpu with bfloat16"
+    ):
+        open_folder(folder, is_int8=True, dtype="bfloat16")
+
+
+def test_int8_answers(folder):
+    assert answer(open_folder(folder, is_int8=True))
+
+
+def test_a_model_that_cannot_fit_is_refused_before_its_weights_are_read(folder):
+    (folder / "model.safetensors").write_bytes(b"never read")
+
+    with pytest.raises(CheckpointError, match=r"one sequence of 1000000000 .* are available"):
+        open_folder(folder, room=Room(max_batch_size=1, max_source=10**9, max_target=64))
