@@ -24,7 +24,7 @@ from tfplugin.planning import Path
 from tfplugin.resource import Problem
 from tfplugin.values import UNKNOWN, State
 
-_DEPLOYED_ID = re.compile(r"^[0-9]{1,10}$")
+_DEPLOYED_ID = re.compile(r"^\d{1,20}$")  # Google's own are longer than those that a caller may choose
 
 RESERVATIONS = ("NO_RESERVATION", "ANY_RESERVATION", "SPECIFIC_RESERVATION")
 METRICS = "aiplatform.googleapis.com/prediction/online/"

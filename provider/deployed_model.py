@@ -161,6 +161,8 @@ class DeployedModel:
         rollout.begin(split={} if old is not None else traffic.with_share(split_of(shown), "0", rollout.share))
         self._scaled(rollout, rollout.finish(), planned)
         _prove(rollout, old)
+        if old is not None and not planned["keep_previous"]:
+            rollout.take_down(old)
         return self._settled(rollout, planned, previous=old if planned["keep_previous"] else None)
 
     def _changed(self, rollout: Rollout, prior: State, planned: State) -> State:

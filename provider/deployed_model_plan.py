@@ -15,6 +15,7 @@ from tfplugin.resource import PluginError, Problem
 from tfplugin.values import UNKNOWN, State, is_known
 
 READY, DEPLOYING, ROLLING = "ready", "deploying", "rolling"
+CHOSEN_DIGITS = 10
 STRATEGIES = ("rolling", "recreate")
 # What only a finished deployment tells.
 LEARNED = ("create_time", "dedicated_endpoint_dns", "predict_url", "status")
@@ -25,7 +26,7 @@ SETTLED = ("operation", "status", "create_time", "previous_deployed_model_id")
 def planned_new(planned: State, config: State) -> State:
     """A create's plan: its id follows from what is known."""
     wanted = _wanted(planned, config)
-    if config["deployed_model_id"] is None and is_known([wanted, planned["endpoint"], planned["track"]]):
+    if _chosen(config["deployed_model_id"]) is None and is_known([wanted, planned["endpoint"], planned["track"]]):
         model, _ = split_model(planned["model"])
         lineage = new_lineage(planned["endpoint"], model, planned["track"] or "")
         planned["deployed_model_id"] = derived_id(lineage, wanted)
@@ -46,6 +47,18 @@ def planned_change(prior: State, planned: State, config: State) -> State:
     return planned
 
 
+def _chosen(number: Any) -> Any:
+    """A configured id that a new deployment can have. PluginError when Google would refuse it."""
+    if isinstance(number, str) and len(number) > CHOSEN_DIGITS:
+        raise PluginError(
+            "deployed_model_id is not allowed",
+            f"Got {number!r}; allowed is 1 to {CHOSEN_DIGITS} digits for a new deployment: longer ones are Google's "
+            "own choice. Leave it out.",
+            path=("deployed_model_id",),
+        )
+    return number
+
+
 def is_another(prior: State, planned: State) -> bool:
     """Whether the planned one differs in what Google cannot change."""
     return identity(prior) != identity(planned)
@@ -53,7 +66,7 @@ def is_another(prior: State, planned: State) -> bool:
 
 def _successor(prior: State, planned: State, config: State) -> State:
     """What a plan says of the one that comes in the place of the prior one."""
-    number = config["deployed_model_id"]
+    number = _chosen(config["deployed_model_id"])
     if number is None:
         number = _successor_id(str(prior["deployed_model_id"]), _wanted(planned, config))
     elif number == prior["deployed_model_id"] and planned["strategy"] != "recreate":

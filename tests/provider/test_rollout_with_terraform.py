@@ -107,7 +107,7 @@ def test_a_version_that_cannot_come_up_leaves_the_old_one_serving(
     faults({"operation": "deployModel", "stage": "ADDING_NODES"}, {"preset": "stockout"})
     folder.write(endpoint_deployed_model=deployed(new_endpoint, models[1]))
 
-    assert "stockout" in folder.refused("apply", "-auto-approve")
+    assert "Google has no free machine of this type" in folder.refused("apply", "-auto-approve")
     assert split_of(cloud, new_endpoint) == {old: 100}
     assert number_of(folder) == old
     folder.apply()
@@ -200,7 +200,7 @@ def test_a_recreation_that_fails_brings_the_old_one_back(serving, cloud, models,
     folder.write(endpoint_deployed_model=deployed(new_endpoint, models[1], strategy="recreate"))
 
     said = folder.refused("apply", "-auto-approve")
-    assert "stockout" in said
+    assert "Google has no free machine of this type" in said
     assert f"Deployed model {old} was brought back and serves again" in said
     assert split_of(cloud, new_endpoint) == {old: 100}
     assert number_of(folder) == old
@@ -298,6 +298,17 @@ def test_a_relative_that_the_state_does_not_know_is_refused_with_the_cure(
     folder.apply()
     assert [one["modelVersionId"] for one in cloud.deployed_to(new_endpoint)] == ["2"]
     assert left.actions() == {"endpoint_deployed_model": "update"}
+
+
+def test_an_id_that_the_user_changes_is_a_replacement(serving, cloud, models, new_endpoint, deployed):
+    folder = serving("other-id", deployed_model_id="77")
+    folder.write(endpoint_deployed_model=deployed(new_endpoint, models[1], deployed_model_id="12345678901"))
+    assert "allowed is 1 to 10 digits for a new deployment" in folder.refused("plan")
+    folder.write(endpoint_deployed_model=deployed(new_endpoint, models[1], deployed_model_id="78"))
+    folder.apply()
+
+    assert [one["id"] for one in cloud.deployed_to(new_endpoint)] == ["78"]
+    assert folder.is_unchanged()
 
 
 def test_a_fixed_id_cannot_have_a_second_deployment_beside_it(serving, models, new_endpoint, deployed):

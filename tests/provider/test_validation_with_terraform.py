@@ -96,7 +96,7 @@ WRONG = [
         "projects/flan/locations/us-central1/models/flan@1",
         "allowed is one in europe-west4, as the endpoint is. Put both into one region: got us-central1 and europe",
     ),
-    ("endpoint_deployed_model", ("deployed_model_id",), "12345678901", "allowed is 1 to 10 digits"),
+    ("endpoint_deployed_model", ("deployed_model_id",), "123456789012345678901", "allowed is 1 to 10 digits"),
     ("endpoint_deployed_model", ("deployed_model_id",), "one", "Got 'one'; allowed is 1 to 10 digits"),
     ("endpoint_deployed_model", ("display_name",), "x" * 129, "allowed is 1 to 128 characters"),
     ("endpoint_deployed_model", ("service_account",), "serving", "allowed is the e-mail address of a service account"),
