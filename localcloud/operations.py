@@ -214,7 +214,6 @@ class Operations:
 
     def _run(self, running: RunningOperation, document: Document) -> None:
         try:
-            running.meet_fault("")
             response = self._handlers[document["_work"]](running)
             outcome: Document = {"response": {"@type": document["_response_type"], **response}}
         except OperationsStopped:

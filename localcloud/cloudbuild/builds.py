@@ -138,7 +138,8 @@ class Builds:
         except (StepFailed, SourceFailed) as error:
             self._end(name, "FAILURE", str(error), log)
         except ApiError as error:
-            self._end(name, "FAILURE", error.message, log)
+            is_begun = (self._cloud.store.get(name) or {}).get("status") == "WORKING"
+            self._end(name, "FAILURE" if is_begun else "INTERNAL_ERROR", error.message, log)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return {}
