@@ -11,11 +11,11 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-# Terraform's name of a platform -> the tags of wheels that run there, the most widely usable last.
+# Terraform's name of a platform -> the tags of wheels that run there. Not here for want of wheels: Macs with Intel's
+# processors (cryptography builds none any more) and Windows (the launcher is a shell script).
 PLATFORM_TAGS = {
     "linux_amd64": ["manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"],
     "linux_arm64": ["manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64"],
-    "darwin_amd64": ["macosx_11_0_x86_64", "macosx_11_0_universal2", "macosx_10_9_universal2"],
     "darwin_arm64": ["macosx_11_0_arm64", "macosx_11_0_universal2", "macosx_10_9_universal2"],
 }
 NEEDS = {"linux": "Linux with glibc 2.28 or newer", "darwin": "macOS 11 or newer"}
