@@ -33,7 +33,7 @@ from tfplugin.resource import Context, PluginError, Problem, Stopped
 from tfplugin.schema import Schema
 from tfplugin.values import UNKNOWN, State, is_known
 
-CREATE_TIMEOUT, DELETE_TIMEOUT = "30m", "15m"
+UPLOAD_TIMEOUT, DELETE_TIMEOUT = "30m", "15m"
 VERSIONED = ("container_spec", "artifact_uri")
 COMPUTED_BY_UPLOAD = ("version_id", "version_name", "create_time", "operation", "versions")
 
@@ -284,7 +284,9 @@ def _asked(planned: State, parent: str | None) -> str:
 
 
 def _upload_timeout_s(state: State) -> float:
-    return duration.timeout(state, "create", CREATE_TIMEOUT)
+    """Of a first version `timeouts.create`, of a later one `timeouts.update`."""
+    has_versions = isinstance(state["versions"], list) and bool(state["versions"])
+    return duration.timeout(state, "update" if has_versions else "create", UPLOAD_TIMEOUT)
 
 
 def _needs_version(prior: State, planned: State) -> bool:

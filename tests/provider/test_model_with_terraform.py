@@ -179,6 +179,18 @@ def test_an_upload_that_was_killed_is_joined_and_not_done_twice(workspace, cloud
     assert folder.is_unchanged()
 
 
+def test_the_upload_of_a_later_version_has_the_time_of_an_update(workspace, cloud, image, faults):
+    folder = workspace("model-late").write(model=model(image, model_id="late", timeouts={"update": "1s"}))
+    folder.apply()
+    faults({"operation": "uploadModel"}, {"hold": True})
+    folder.write(model=model(cloud.image("2"), model_id="late", timeouts={"update": "1s"}))
+
+    assert "takes longer than 00:01" in folder.refused("apply", "-auto-approve")
+    cloud.call("DELETE", "/localcloud/faults")
+    folder.apply()
+    assert folder.state()["model"]["versions"] == ["1", "2"]
+
+
 def test_a_model_without_an_id_has_one_that_its_name_tells(workspace, image):
     body = model(image, display_name="Flan T5 (XXL)")
     del body["model_id"]
