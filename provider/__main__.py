@@ -49,7 +49,7 @@ def command_line() -> int:
     progress.add_argument("run", nargs="*", metavar="COMMAND", help="run it and show its progress: -- terraform apply")
     arguments = parser.parse_args()
     if arguments.command == "progress":
-        from provider.progress_follow import show
+        from provider.progress.follow import show
 
         return show(arguments.file, follow=arguments.follow, command=arguments.run)
     if arguments.command == "install":

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from provider.failures import advice, words_of
+from provider.failures.screen import advice, words_of
 from tfplugin.resource import PluginError, Stopped
 
 JsonObject = dict[str, Any]

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 
 from provider.api import Api, ApiError, JsonObject
-from provider.failures import words_of
-from provider.operation_failures import console_of, explained
-from provider.progress import Progress, clock
+from provider.failures.operation import console_of, explained
+from provider.failures.screen import words_of
+from provider.progress.phases import Progress, clock
 from tfplugin.resource import PluginError, Stopped
 
 FIRST_POLL_S, SLOWEST_POLL_S = 0.2, 15.0

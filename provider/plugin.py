@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from provider import past_durations
 from provider.api import Api, Settings
-from provider.custom_job import CustomJob
-from provider.deployed_model import DeployedModel
-from provider.endpoint_metrics_data import EndpointMetricsData
-from provider.image_build import ImageBuild
-from provider.model import Model
-from provider.model_data import ModelData
+from provider.custom_job.resource import CustomJob
+from provider.deployed_model.resource import DeployedModel
+from provider.endpoint_metrics.data_source import EndpointMetricsData
+from provider.image_build.resource import ImageBuild
+from provider.model.data_source import ModelData
+from provider.model.resource import Model
+from provider.progress import past_durations
 from tfplugin.data_source import DataSource
 from tfplugin.install import Release
 from tfplugin.resource import PluginError, Problem, Resource

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from provider.progress_follow import Follower
+from provider.progress.follow import Follower
 from scripts.cdktf_run import STACKS, CdktfFailed, CdktfRun, StackResult
 from scripts.deployment import Deployment
 from scripts.local_cloud import LocalCloudFailed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from provider.failure_causes import CAUSES, SERVING, TRANSIENT
-from provider.job_failure_causes import TRAINING
+from provider.failures.causes import CAUSES, SERVING, TRANSIENT
+from provider.failures.job_causes import TRAINING
 from scripts.provider_docs.pages import GENERATED
 
 HEAD = f"""{GENERATED}

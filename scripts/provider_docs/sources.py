@@ -24,9 +24,13 @@ class Module:
 
 def modules(root: Path, package: str) -> dict[str, Module]:
     """Every module of a package, by dotted name. root: the folder that holds the package."""
-    paths = {f"{package}.{path.stem}": path for path in sorted((root / package).glob("*.py"))}
+    paths = {_dotted(path.relative_to(root)): path for path in sorted((root / package).rglob("*.py"))}
     found = {name: _module(name, path, set(paths)) for name, path in paths.items()}
     return {name: _with_imported(module, found) for name, module in found.items()}
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts)
 
 
 def _module(name: str, path: Path, known: set[str]) -> Module:

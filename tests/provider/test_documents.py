@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from provider import container_spec
 from provider.api import Api, Settings
-from provider.builds import BuildRequest, Builds
-from provider.dedicated_resources import resources_from_api, resources_to_api
-from provider.model_document import seen
+from provider.deployed_model.dedicated_resources import resources_from_api, resources_to_api
+from provider.image_build.builds import BuildRequest, Builds
+from provider.model.document import seen
+from provider.model.resource import container_spec
 from tfplugin.resource import PluginError
 
 PLACE = "projects/flan/locations/europe-west4"

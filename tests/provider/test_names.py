@@ -1,6 +1,7 @@
 import pytest
 
-from provider import duration, traffic
+from provider import duration
+from provider.deployed_model.resource import traffic
 from provider.names import image_path, same, split_model
 from tfplugin.resource import PluginError
 

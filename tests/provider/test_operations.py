@@ -8,10 +8,10 @@ import pytest
 
 from provider import api as api_module
 from provider import operations as module
-from provider import progress as progress_module
 from provider.api import Api, ApiError, Settings
 from provider.operations import OperationFailed, OperationTimedOut, retry_precondition, wait
-from provider.progress import Progress
+from provider.progress import phases as progress_module
+from provider.progress.phases import Progress
 from tfplugin.resource import Stopped
 
 NAME = "projects/1/locations/r/endpoints/e/operations/5"

@@ -5,9 +5,9 @@ import copy
 import pytest
 
 from provider.api import Api, Settings
-from provider.deployed_model import DeployedModel
-from provider.image_build import ImageBuild
-from provider.model import Model
+from provider.deployed_model.resource import DeployedModel
+from provider.image_build.resource import ImageBuild
+from provider.model.resource import Model
 from provider.plugin import VertexProvider
 from tfplugin.resource import PluginError
 from tfplugin.values import UNKNOWN

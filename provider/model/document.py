@@ -1,0 +1,92 @@
+"""A model's state to and from Google's document. Source: google.cloud.aiplatform.v1.Model.
+
+Knows names and fields; makes no call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from provider.api import JsonObject
+from provider.model import container_spec
+from tfplugin.values import State
+
+# Fields of the model itself, not of a version, and what Google calls them.
+PATCHED = {"display_name": "displayName", "description": "description", "labels": "labels"}
+
+
+def names_of(planned: State, name: str) -> State:
+    """A model's names out of its own or its operation's, with the project spelled as the configuration does.
+
+    Nothing when the name tells no model.
+    """
+    model_id = name.partition("/models/")[2].partition("/")[0]
+    if not model_id:
+        return {}
+    full = name_of(planned | {"model_id": model_id})
+    return {"id": full, "name": full, "model_id": model_id}
+
+
+def without_version(state: State, left: set[str]) -> State:
+    """The state of a model whose newest version is gone: no container, so that a plan uploads it again."""
+    version = max(left, key=int)
+    return state | {
+        "container_spec": [],
+        "versions": sorted(left, key=int),
+        "version_id": version,
+        "version_name": f"{state['id']}@{version}",
+    }
+
+
+def patch_of(prior: State, planned: State) -> JsonObject:
+    """What differs of the model itself, in Google's words; an empty value clears."""
+    return {
+        api: planned[name] or ({} if name == "labels" else "")
+        for name, api in PATCHED.items()
+        if (prior[name] or None) != (planned[name] or None)
+    }
+
+
+def name_of(planned: State) -> str:
+    return f"projects/{planned['project']}/locations/{planned['location']}/models/{planned['model_id']}"
+
+
+def derived_model_id(display_name: str) -> str:
+    """An id that depends on the name alone: its letters and digits, and eight more that tell similar ones apart."""
+    letters = re.sub(r"[^a-z0-9]+", "-", display_name.lower()).strip("-")[:40].strip("-")
+    digest = hashlib.sha256(display_name.encode()).hexdigest()[:8]
+    return f"m-{letters}-{digest}" if letters else f"m-{digest}"
+
+
+def to_api(planned: State, *, is_version: bool) -> JsonObject:
+    """is_version: labels and description belong to the model, which has them already."""
+    body: JsonObject = {
+        "displayName": planned["display_name"],
+        "containerSpec": container_spec.to_api(planned["container_spec"][0]),
+    }
+    names = {
+        "version_aliases": "versionAliases",
+        "version_description": "versionDescription",
+        "artifact_uri": "artifactUri",
+    }
+    names |= {} if is_version else {"description": "description", "labels": "labels"}
+    return body | {api: planned[name] for name, api in names.items() if planned[name]}
+
+
+def seen(found: JsonObject, state: State) -> State:
+    """The state with what Google shows now. An absent field equals an empty one."""
+    seen = dict(state)
+    texts = {"display_name": "displayName", "description": "description", "version_description": "versionDescription"}
+    for name, api in texts.items():
+        seen[name] = found.get(api) or (state[name] if not state[name] else None)
+    seen["labels"] = found.get("labels") or (state["labels"] if not state["labels"] else None)
+    aliases = [alias for alias in found.get("versionAliases", []) if alias != "default"]
+    held = state["version_aliases"] or []
+    wanted = [alias for alias in held if alias in aliases or alias == "default"]
+    extra = sorted(set(aliases) - set(held))
+    seen["version_aliases"] = [*wanted, *extra] or (state["version_aliases"] if not held else None)
+    version = str(found.get("versionId", state["version_id"]))
+    seen |= {"version_id": version, "version_name": f"{state['id']}@{version}"}
+    seen["create_time"] = found.get("versionCreateTime") or found.get("createTime") or state["create_time"]
+    return seen
