@@ -71,6 +71,7 @@ class FolderTokenizer:
         self._backend.no_padding()
         self.open_ids = _open_ids(self._backend)
         self.rewrites = _rewrites(self._backend)
+        self.num_tokens: int = self._backend.get_vocab_size(with_added_tokens=True)
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self._backend.encode(text).ids
@@ -79,6 +80,14 @@ class FolderTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         text: str = self._backend.decode(list(ids), skip_special_tokens=True)
         return text
+
+    def piece(self, id_: int) -> str:
+        token: str | None = self._backend.id_to_token(id_)
+        if token is None:  # rows of the output layer beyond the vocabulary: padding of its width
+            return ""
+        text: str = self._backend.decode([id_], skip_special_tokens=False)
+        # a decoder drops the space in front of a text's first word, and here every token is the first
+        return f" {text.lstrip()}" if token.startswith("▁") and not text.startswith(" ") else text
 
 
 def _open_ids(backend: Any) -> frozenset[int]:

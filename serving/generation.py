@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator
+from collections.abc import Sequence as Seq
 from contextlib import aclosing
 
 from serving.context import Work, current
@@ -14,9 +15,10 @@ from serving.errors import ClientGone, DeadlineExceeded, NotReady, ServingError
 from serving.lifecycle import Lifecycle
 from serving.mailbox import Mailbox
 from serving.metrics import ServerMetrics
-from serving.request import GenerateBody, ValidRequest
+from serving.request import PromptBody, ValidRequest
 from serving.sequence import Completion, Delta, Event, Listener, Sequence, late
 from serving.text import Tokenizer
+from serving.timeline import Timeline
 from serving.validation import Limits, validate
 
 # After its deadline a running sequence ends at its next token. If no token comes, the engine hangs: then the
@@ -54,17 +56,20 @@ class Generator:
 
     async def submit(
         self,
-        bodies: list[GenerateBody],
+        bodies: Seq[PromptBody],
         *,
         client: str = "",
         timeout_s: float | None = None,
         is_streaming: bool = False,
+        num_logprobs: int | None = None,
     ) -> Generation:
         """Accepts all bodies or raises: `NotReady`, `InvalidRequest`, `Overloaded`.
 
         timeout_s: the client's own, from now; the server's REQUEST_TIMEOUT_S holds as well.
+        num_logprobs: of how many likely tokens per step the log probabilities are wanted; None: of no token.
         """
-        deadline = time.monotonic() + min(self._timeout_s, timeout_s or math.inf)
+        begun = time.monotonic()
+        deadline = begun + min(self._timeout_s, timeout_s or math.inf)
         self._lifecycle.require_healthy()
         tokenizer = self._tokenizer
         if tokenizer is None:
@@ -73,7 +78,10 @@ class Generator:
         self.require_room(len(bodies), client=client)
         # off the event loop: long prompts take milliseconds each, and /health must answer meanwhile
         requests = await asyncio.to_thread(
-            lambda: [validate(body, limits=self._limits, tokenizer=tokenizer, client=client) for body in bodies]
+            lambda: [
+                validate(body, limits=self._limits, tokenizer=tokenizer, client=client, num_logprobs=num_logprobs)
+                for body in bodies
+            ]
         )
         if self._mailbox is None:  # there is no loop yet when the server is put together
             self._mailbox = Mailbox(asyncio.get_running_loop())
@@ -83,6 +91,7 @@ class Generator:
             mailbox=self._mailbox,
             tokenizer=tokenizer,
             metrics=self._metrics,
+            begun=begun,
             deadline=deadline,
             is_streaming=is_streaming,
         )
@@ -99,9 +108,11 @@ class Generation:
         mailbox: Mailbox[Heard],
         tokenizer: Tokenizer,
         metrics: ServerMetrics,
+        begun: float,
         deadline: float,
         is_streaming: bool,
     ) -> None:
+        self.begun = begun
         self._dispatcher = dispatcher
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
@@ -118,6 +129,16 @@ class Generation:
             is_streaming=is_streaming,
         )
         self._timer = self._loop.call_later(deadline - time.monotonic(), self._expire)
+
+    @property
+    def timelines(self) -> list[Timeline]:
+        """When things happened to each sequence; `begun` is when its prompt was taken to be read."""
+        return [sequence.timeline for sequence in self._sequences]
+
+    @property
+    def num_prompt_tokens(self) -> list[int]:
+        """Of each sequence."""
+        return [len(sequence.request.prompt_ids) for sequence in self._sequences]
 
     async def completions(self) -> list[Completion]:
         """One completion per body, in their order; the first error ends all of them and is raised."""

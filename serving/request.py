@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 MAX_STOPS = 4
 MAX_NAMES = 24
 MAX_STOP_CHARS = 100
+MAX_LOGPROBS = 20
 
 
 def _whole(value: object) -> object:
@@ -85,6 +86,15 @@ class GenerateBody(Parameters):
     prompt: str = Field(min_length=1, description="the text that the model reads")
 
 
+class TokensBody(Parameters):
+    """A prompt that its client has made into token ids, end token included where the model wants one."""
+
+    prompt_ids: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, description="token ids as the model reads them")
+
+
+PromptBody = GenerateBody | TokensBody
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How one sequence's next token is drawn. `temperature` is above 0; `top_k` 0 and `top_p` 1 are off."""
@@ -100,7 +110,9 @@ class ValidRequest:
     """A request that fits the server: made by `validation.validate` alone.
 
     prompt_ids: token ids as the encoder reads them, end token included. sampling: None means greedy.
-    client: who asks, where an identity header is configured; the waiting line is fair between clients.
+    client: who asks, where clients are told apart; the waiting line is fair between them.
+    num_logprobs: the likeliest tokens whose log probabilities are wanted at each step, besides the one taken; None
+    where no log probability is.
     """
 
     prompt_ids: tuple[int, ...]
@@ -109,6 +121,7 @@ class ValidRequest:
     repetition_penalty: float = 1.0
     stop: tuple[str, ...] = ()
     client: str = ""
+    num_logprobs: int | None = None
 
     @property
     def num_tokens(self) -> int:

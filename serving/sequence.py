@@ -19,19 +19,43 @@ FinishReason = Literal["eos", "length", "stop"]
 
 
 @dataclass(frozen=True, slots=True)
+class Likelihood:
+    """Log probabilities at one step, of the model's own distribution: of the token taken, and the likeliest ones."""
+
+    logprob: float
+    top: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One generated token as a client reads it, with its log probability and the likeliest tokens of its step."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of text that has become certain."""
+    """A piece of text that has become certain, and the tokens since the last one where their logprobs are wanted."""
 
     text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The whole answer. `num_tokens` counts generated tokens, the end token included."""
+    """The whole answer. `num_tokens` counts generated tokens, the end token included.
+
+    logprobs: one for each of `token_ids`, where they were asked for.
+    """
 
     text: str
     num_tokens: int
     finish_reason: FinishReason
+    num_prompt_tokens: int = 0
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 Event = Delta | Completion | ServingError
@@ -61,7 +85,10 @@ class Sequence:
         self._cancelled: ServingError | None = None
         self._listener = listener
         self._is_streaming = is_streaming
+        self._tokenizer = tokenizer
         self._stream = TextStream(tokenizer, stop=request.stop)
+        self._logprobs: list[TokenLogprob] = []
+        self._num_told = 0
 
     def __repr__(self) -> str:
         return f"Sequence({self.id}, {len(self.request.prompt_ids)}+{len(self.output_ids)} tokens)"
@@ -74,7 +101,7 @@ class Sequence:
         """Asks the engine's thread to end this sequence at its next token. Safe from any thread."""
         self._cancelled = error
 
-    def accept(self, token_id: int, *, is_eos: bool, now: float) -> bool:
+    def accept(self, token_id: int, *, is_eos: bool, now: float, likelihood: Likelihood | None = None) -> bool:
         """Takes the next token; returns whether the sequence goes on."""
         error = self._cancelled
         if error is not None:
@@ -83,12 +110,14 @@ class Sequence:
             return self.end(late(len(self.output_ids)))
         self.output_ids.append(token_id)
         self.timeline.tokens.append(now)
+        if likelihood is not None:
+            self._logprobs.append(self._readable(token_id, likelihood))
         is_full = len(self.output_ids) >= self.request.max_new_tokens
         is_last = is_eos or is_full
         if is_last or self._is_streaming or self.request.stop:
             delta = self._stream.push(self.output_ids, is_last=is_last)
             if delta and self._is_streaming:
-                self._listener(Delta(delta))
+                self._listener(Delta(delta, self._untold()))
         if self._stream.is_stopped:
             return self.end(self._completion("stop"))
         if is_last:
@@ -103,7 +132,23 @@ class Sequence:
         return False
 
     def _completion(self, reason: FinishReason) -> Completion:
-        return Completion(self._stream.text, len(self.output_ids), reason)
+        return Completion(
+            self._stream.text,
+            len(self.output_ids),
+            reason,
+            num_prompt_tokens=len(self.request.prompt_ids),
+            token_ids=tuple(self.output_ids),
+            logprobs=tuple(self._logprobs),
+        )
+
+    def _readable(self, token_id: int, likelihood: Likelihood) -> TokenLogprob:
+        piece = self._tokenizer.piece
+        top = tuple((piece(id_), logprob) for id_, logprob in likelihood.top)
+        return TokenLogprob(piece(token_id), likelihood.logprob, top)
+
+    def _untold(self) -> tuple[TokenLogprob, ...]:
+        told, self._num_told = self._num_told, len(self._logprobs)
+        return tuple(self._logprobs[told:])
 
 
 def late(num_tokens: int) -> ServingError:

@@ -19,11 +19,18 @@ class Tokenizer(Protocol):
     def rewrites(self) -> tuple[str, ...]:
         """Strings that `decode` replaces wherever they arise, also across tokens."""
 
+    @property
+    def num_tokens(self) -> int:
+        """Size of the vocabulary: ids are below it."""
+
     def encode(self, text: str) -> list[int]:
         """Token ids with the model's end token."""
 
     def decode(self, ids: Seq[int]) -> str:
         """Text without special tokens."""
+
+    def piece(self, id_: int) -> str:
+        """What one token stands for, spaces included; special tokens by their name."""
 
 
 class TextStream:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from serving.errors import InvalidRequest
-from serving.request import GenerateBody, Sampling, ValidRequest
+from serving.request import MAX_LOGPROBS, GenerateBody, PromptBody, Sampling, TokensBody, ValidRequest
 from serving.text import Tokenizer
 
 # No known tokenizer averages more over real text; beyond it the text is refused unread, so that a prompt of
@@ -37,19 +37,35 @@ class Limits:
         return self.max_input_tokens * MAX_CHARS_PER_TOKEN
 
 
-def validate(body: GenerateBody, *, limits: Limits, tokenizer: Tokenizer, client: str = "") -> ValidRequest:
+def validate(
+    body: PromptBody, *, limits: Limits, tokenizer: Tokenizer, client: str = "", num_logprobs: int | None = None
+) -> ValidRequest:
     """Returns the request that the scheduler may take, or raises `InvalidRequest`."""
     max_new_tokens = limits.default_new_tokens if body.max_new_tokens is None else body.max_new_tokens
     if max_new_tokens > limits.max_new_tokens:
-        raise InvalidRequest(f"max_new_tokens must be at most {limits.max_new_tokens}, got {max_new_tokens}")
+        raise InvalidRequest(
+            f"max_new_tokens must be at most {limits.max_new_tokens}, got {max_new_tokens}", param="max_new_tokens"
+        )
+    if num_logprobs is not None and num_logprobs > MAX_LOGPROBS:
+        raise InvalidRequest(f"logprobs must be at most {MAX_LOGPROBS}, got {num_logprobs}", param="logprobs")
     return ValidRequest(
-        prompt_ids=_prompt_ids(body, limits, tokenizer),
+        prompt_ids=_given_ids(body, limits, tokenizer)
+        if isinstance(body, TokensBody)
+        else _prompt_ids(body, limits, tokenizer),
         max_new_tokens=max_new_tokens,
         sampling=_sampling(body),
         repetition_penalty=body.repetition_penalty,
         stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop),
         client=client,
+        num_logprobs=num_logprobs,
     )
+
+
+def _given_ids(body: TokensBody, limits: Limits, tokenizer: Tokenizer) -> tuple[int, ...]:
+    largest = max(body.prompt_ids)
+    if largest >= tokenizer.num_tokens:
+        raise InvalidRequest(f"token ids must be below {tokenizer.num_tokens}, the model's vocabulary, got {largest}")
+    return _fitting(body.prompt_ids, limits, truncate=body.truncate)
 
 
 def _prompt_ids(body: GenerateBody, limits: Limits, tokenizer: Tokenizer) -> tuple[int, ...]:
@@ -61,9 +77,12 @@ def _prompt_ids(body: GenerateBody, limits: Limits, tokenizer: Tokenizer) -> tup
                 f"(and {limits.max_chars} characters) are allowed; shorten it, or send truncate: true"
             )
         prompt = prompt[: limits.max_chars]
-    ids = tokenizer.encode(prompt)
+    return _fitting(tokenizer.encode(prompt), limits, truncate=body.truncate)
+
+
+def _fitting(ids: list[int], limits: Limits, *, truncate: bool) -> tuple[int, ...]:
     if len(ids) > limits.max_input_tokens:
-        if not body.truncate:
+        if not truncate:
             raise InvalidRequest(
                 f"the prompt has {len(ids)} tokens; at most {limits.max_input_tokens} are allowed; "
                 "shorten it, or send truncate: true"
@@ -73,7 +92,7 @@ def _prompt_ids(body: GenerateBody, limits: Limits, tokenizer: Tokenizer) -> tup
     return tuple(ids)
 
 
-def _sampling(body: GenerateBody) -> Sampling | None:
+def _sampling(body: PromptBody) -> Sampling | None:
     is_asked = bool(body.temperature) or (
         body.temperature is None and (body.top_k is not None or body.top_p is not None)
     )
@@ -90,7 +109,8 @@ def invalid(error: ValidationError, *, known: Sequence[str] = ()) -> InvalidRequ
     sentences = list(dict.fromkeys(_sentence(problem, known) for problem in problems[:MAX_PROBLEMS]))
     if len(problems) > MAX_PROBLEMS:
         sentences.append(f"and {len(problems) - MAX_PROBLEMS} more")
-    return InvalidRequest("; ".join(sentences))
+    param = _path(problems[0]["loc"]) if len(problems) == 1 and problems[0]["loc"] else None
+    return InvalidRequest("; ".join(sentences), param=param)
 
 
 def _sentence(problem: Any, known: Sequence[str]) -> str:

@@ -27,6 +27,11 @@ class Words:
     def encode(self, text):
         return [int(word) for word in text.split()]
 
+    num_tokens = 1 << 16
+
+    def piece(self, id_):
+        return self.decode([id_])
+
     def decode(self, ids):
         return " ".join(map(str, ids))
 

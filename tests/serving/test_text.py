@@ -29,6 +29,11 @@ class Bytes:
     def encode(self, text):
         return self._backend.encode(text).ids
 
+    num_tokens = 1 << 16
+
+    def piece(self, id_):
+        return self.decode([id_])
+
     def decode(self, ids):
         return self._backend.decode(list(ids))
 
