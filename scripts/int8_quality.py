@@ -19,8 +19,8 @@ from serving.request import ValidRequest
 from serving.sequence import Sequence
 from serving.t5 import T5Config
 from serving.t5_folder import choose_layout, load_t5
-from training.corpus import take
-from training.evaluation import MAX_NEW_TOKENS, evaluate
+from training.corpus.dialogues import take
+from training.embedded.evaluation import MAX_NEW_TOKENS, evaluate
 
 MAX_SOURCE = 512
 

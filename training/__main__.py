@@ -22,10 +22,10 @@ def make(arguments: argparse.Namespace) -> int:
     """Corpus, tokenizer, training, evaluation, export."""
     import torch
 
-    from training.corpus import take
-    from training.export import export
-    from training.tokenizer import train_tokenizer
-    from training.train import Recipe, Training
+    from training.corpus.dialogues import take
+    from training.embedded.export import export
+    from training.embedded.tokenizer import train_tokenizer
+    from training.embedded.train import Recipe, Training
 
     for folder in (arguments.out, arguments.run):
         folder.mkdir(parents=True, exist_ok=True)  # a folder that cannot be made is better known before the training
@@ -54,11 +54,11 @@ def say(text: str) -> None:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """ROUGE and facts of a model folder, on the test split and on the handwritten dialogues."""
-    from training.corpus import take
-    from training.evaluation import evaluate as score
-    from training.evaluation import has_every_fact
-    from training.export import load
-    from training.handwritten import DRAFTED, HANDWRITTEN
+    from training.corpus.dialogues import take
+    from training.corpus.handwritten import DRAFTED, HANDWRITTEN
+    from training.embedded.evaluation import evaluate as score
+    from training.embedded.evaluation import has_every_fact
+    from training.embedded.export import load
 
     if not (arguments.model / "config.json").exists():
         print(f"{arguments.model} is no model folder: it has no config.json", file=sys.stderr)
@@ -75,7 +75,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 def corpus(arguments: argparse.Namespace) -> int:
     """Some examples of a split."""
-    from training.corpus import take
+    from training.corpus.dialogues import take
 
     for one in take(arguments.split, arguments.count, arguments.seed):
         print(f"{one.dialogue}\n=> {one.summary}\n")

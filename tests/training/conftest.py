@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from training.corpus import take
-from training.tokenizer import train_tokenizer
-from training.train import Recipe
+from training.corpus.dialogues import take
+from training.embedded.tokenizer import train_tokenizer
+from training.embedded.train import Recipe
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from training.corpus import take
-from training.train import IGNORED, Training, batches, collate, learning_rate, validation_loss
+from training.corpus.dialogues import take
+from training.embedded.train import IGNORED, Training, batches, collate, learning_rate, validation_loss
 
 
 def test_a_tiny_model_learns_within_seconds(tiny, tokenizer, tmp_path):

@@ -7,7 +7,7 @@ reader would want from a summary; the wording is free.
 
 from __future__ import annotations
 
-from training.corpus import Example
+from training.corpus.dialogues import Example
 
 
 def _typed(dialogue: str, summary: str, *facts: str) -> Example:

@@ -18,7 +18,7 @@ import torch
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
-from training.corpus import Example, examples, take
+from training.corpus.dialogues import Example, examples, take
 
 IGNORED = -100  # label of padding: no loss
 

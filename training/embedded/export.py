@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedTokenizerFast, T5ForConditionalGeneration
 
-from training.card import Card
-from training.corpus import Example
-from training.evaluation import evaluate, summarize
-from training.handwritten import DRAFTED, HANDWRITTEN
-from training.train import Recipe
+from training.corpus.dialogues import Example
+from training.corpus.handwritten import DRAFTED, HANDWRITTEN
+from training.embedded.card import Card
+from training.embedded.evaluation import evaluate, summarize
+from training.embedded.train import Recipe
 
 MAX_WEIGHT_BYTES = 8_000_000
 NUM_GOLDEN = 3

@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from training.corpus import PREFIX, SEEN_NAMES, UNSEEN_NAMES, split_of, take
-from training.scenes import SCENES
+from training.corpus.dialogues import PREFIX, SEEN_NAMES, UNSEEN_NAMES, split_of, take
+from training.corpus.scenes import SCENES
 
 
 def speakers(example):

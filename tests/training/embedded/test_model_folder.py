@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from training.corpus import take
-from training.evaluation import evaluate, summarize
-from training.export import MAX_WEIGHT_BYTES, load
+from training.corpus.dialogues import take
+from training.embedded.evaluation import evaluate, summarize
+from training.embedded.export import MAX_WEIGHT_BYTES, load
 
-FOLDER = Path(__file__).parents[2] / "models" / "dialogue-t5-mini"
+FOLDER = Path(__file__).parents[3] / "models" / "dialogue-t5-mini"
 GOLDEN = json.loads((FOLDER / "golden.json").read_text())
 
 

@@ -1,7 +1,7 @@
 import pytest
 from transformers import AutoTokenizer
 
-from training.corpus import take
+from training.corpus.dialogues import take
 
 
 def test_dialogues_come_back_as_they_were(tokenizer):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from training import words
+from training.corpus import words
 
 Told = tuple[str, tuple[str, ...]]  # a summary, and the facts it must hold
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-from training import evaluation
-from training import export as exporting
-from training.corpus import take
-from training.export import NUM_GOLDEN, TooLarge, export, load
+from training.corpus.dialogues import take
+from training.embedded import evaluation
+from training.embedded import export as exporting
+from training.embedded.export import NUM_GOLDEN, TooLarge, export, load
 
 INFERENCE = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
 

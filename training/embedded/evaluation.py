@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from rouge_score import rouge_scorer
 
-from training.corpus import Example
+from training.corpus.dialogues import Example
 
 METRICS = ("rouge1", "rouge2", "rougeL")
 MAX_NEW_TOKENS = 64

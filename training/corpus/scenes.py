@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from training import favours, plans
-from training.talk import Talk, Told
+from training.corpus import favours, plans
+from training.corpus.talk import Talk, Told
 
 SCENES: dict[str, Callable[[Talk], Told]] = {
     "errand": favours.errand,

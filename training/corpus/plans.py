@@ -6,8 +6,8 @@ proposed first may be moved, refused or haggled over. The summary says only what
 
 from __future__ import annotations
 
-from training import words
-from training.talk import Talk, Told, capital
+from training.corpus import words
+from training.corpus.talk import Talk, Told, capital
 
 
 def meeting(talk: Talk) -> Told:

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from training import words
-from training.scenes import SCENES
-from training.talk import Talk, any_name
+from training.corpus import words
+from training.corpus.scenes import SCENES
+from training.corpus.talk import Talk, any_name
 
 Split = Literal["train", "validation", "test"]
 PREFIX = "summarize: "

@@ -1,6 +1,6 @@
-from training.corpus import Example, take
-from training.evaluation import evaluate, has_every_fact, percent
-from training.handwritten import DRAFTED, HANDWRITTEN
+from training.corpus.dialogues import Example, take
+from training.corpus.handwritten import DRAFTED, HANDWRITTEN
+from training.embedded.evaluation import evaluate, has_every_fact, percent
 
 
 def example(*facts):

@@ -6,8 +6,8 @@ asked may refuse, or name a third; times and places may be moved. The summary sa
 
 from __future__ import annotations
 
-from training import words
-from training.talk import Talk, Told, When, capital
+from training.corpus import words
+from training.corpus.talk import Talk, Told, When, capital
 
 # verb, and the word before the place
 FETCHING = (("pick up", "from"), ("get", "from"), ("fetch", "from"), ("collect", "from"))
