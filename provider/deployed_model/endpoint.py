@@ -17,6 +17,7 @@ from provider.names import location_of
 from provider.operations import retry_precondition, wait
 from provider.progress.phases import Progress
 from tfplugin.resource import PluginError
+from tfplugin.values import State
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,14 @@ def ids_of(shown: JsonObject) -> list[str]:
 
 def split_of(shown: JsonObject) -> traffic.Split:
     return {str(key): int(share) for key, share in shown.get("trafficSplit", {}).items()}
+
+
+def addresses(api: Api, shown: JsonObject) -> State:
+    """Where predictions go: an endpoint's own domain, or the region's shared one."""
+    domain = shown.get("dedicatedEndpointDns") or None
+    region = location_of(shown["name"])
+    host = f"{api.scheme}://{domain}" if domain else api.host("aiplatform", region=region)
+    return {"dedicated_endpoint_dns": domain, "predict_url": f"{host}/v1/{shown['name']}:predict"}
 
 
 def is_taken(error: ApiError, number: str) -> bool:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 from provider import duration
 from provider.api import Api, JsonObject
-from provider.deployed_model import dedicated_resources, golden, planning, traffic, traffic_steps
-from provider.deployed_model.document import MUTABLE, mutation, seen, to_api
-from provider.deployed_model.endpoint import Endpoint, deployed_of, ids_of, split_of
+from provider.deployed_model import apply, dedicated_resources, golden, planning, traffic, traffic_steps
+from provider.deployed_model.document import seen, to_api
+from provider.deployed_model.endpoint import Endpoint, addresses, deployed_of, ids_of, split_of
 from provider.deployed_model.lineage import siblings
 from provider.deployed_model.planning import DEPLOYING, LEARNED, READY, ROLLING, is_another, planned_change, planned_new
 from provider.deployed_model.progress import progress_of
@@ -29,9 +29,9 @@ from provider.operations import OperationFailed, cut_short
 from provider.progress.phases import Progress
 from tfplugin.resource import Context, PluginError, Problem, Stopped
 from tfplugin.schema import Schema
-from tfplugin.values import UNKNOWN, State
+from tfplugin.values import State
 
-CREATE_TIMEOUT, UPDATE_TIMEOUT, DELETE_TIMEOUT = "2h", "1h", "30m"
+CREATE_TIMEOUT, DELETE_TIMEOUT = "2h", "30m"
 # What an import finds nowhere.
 DEFAULTS = {"strategy": "rolling", "keep_previous": False, "drain": "10s", "status": READY}
 
@@ -71,7 +71,7 @@ class DeployedModel:
         rollout.begin(split=traffic.with_share(split_of(shown), "0", rollout.share))
         state |= {"operation": rollout.operation}
         try:
-            return self._brought_up(rollout, state)
+            return apply.brought_up(rollout, state)
         except OperationFailed:
             raise
         except Unfit as error:
@@ -106,7 +106,7 @@ class DeployedModel:
         elif status == READY and not leftovers:
             tell_of_strangers(context, endpoint)
         now = {"previous_deployed_model_id": previous, "leftover_deployed_model_ids": leftovers, "status": status}
-        return state | seen(shown, found, state) | self._addresses(shown) | now
+        return state | seen(shown, found, state) | addresses(self.api, shown) | now
 
     def _unfinished(self, context: Context, endpoint: Endpoint, state: State) -> State | None:
         """The state of one that the endpoint does not list: still coming, or gone."""
@@ -131,8 +131,8 @@ class DeployedModel:
             if prior["status"] != READY and number not in (prior["leftover_deployed_model_ids"] or ()):
                 self._await(rollout, prior)
             if number != before or is_another(prior, planned):
-                return self._replaced(rollout, prior, planned)
-            return self._changed(rollout, prior, planned)
+                return apply.replaced(rollout, prior, planned)
+            return apply.changed(rollout, prior, planned)
         except Unfit as error:
             raise _unfit(error, state=prior | {"status": READY}) from error
         except OperationFailed:
@@ -151,65 +151,6 @@ class DeployedModel:
         if operation is not None and not operation.get("done"):
             with contextlib.suppress(OperationFailed):
                 rollout.endpoint.wait(operation, timeout_s=rollout.deploy_timeout_s, progress=rollout.progress)
-
-    def _replaced(self, rollout: Rollout, prior: State, planned: State) -> State:
-        """The new one in the old one's place."""
-        shown, before = rollout.endpoint.get(), str(prior["deployed_model_id"])
-        old = before if deployed_of(shown, before) is not None else None
-        if old is not None and planned["strategy"] == "recreate":
-            rollout.instead_of(old)
-            return self._settled(rollout, planned, previous=None)
-        rollout.begin(split={} if old is not None else traffic.with_share(split_of(shown), "0", rollout.share))
-        self._scaled(rollout, rollout.finish(), planned)
-        _prove(rollout, old)
-        if old is not None and not planned["keep_previous"]:
-            rollout.take_down(old)
-        return self._settled(rollout, planned, previous=old if planned["keep_previous"] else None)
-
-    def _changed(self, rollout: Rollout, prior: State, planned: State) -> State:
-        """The same one, as planned; and whatever an apply that was cut short has left, gone."""
-        shown = rollout.endpoint.get()
-        if deployed_of(shown, rollout.number) is None:  # its deployment had failed, or it went after the plan
-            rollout.begin(split=traffic.with_share(split_of(shown), "0", rollout.share))
-            shown = rollout.finish()
-        self._scaled(rollout, shown, planned)
-        rollout.take_back(relatives_of(shown, prior))
-        if prior["status"] == DEPLOYING:
-            _prove(rollout, None)
-        else:
-            rollout.endpoint.set_traffic(rollout.endpoint.get(), rollout.number, rollout.share, warn=rollout.warn)
-        return self._settled(rollout, planned, previous=planned["previous_deployed_model_id"])
-
-    def _scaled(self, rollout: Rollout, shown: JsonObject, planned: State) -> None:
-        """Brings what is deployed to the planned replicas and logging."""
-        found = deployed_of(shown, rollout.number) or {}
-        now = planned | seen(shown, found, planned)
-        if all(now[name] == planned[name] for name in MUTABLE):
-            return
-        body, mask = mutation(now, planned)
-        if mask:
-            rollout.progress.phase("CHANGING " + ", ".join(mask))
-            timeout_s = duration.timeout(planned, "update", UPDATE_TIMEOUT)
-            rollout.endpoint.mutate(body, mask, timeout_s=timeout_s, progress=rollout.progress)
-            rollout.progress.phase("CHANGED")
-
-    def _brought_up(self, rollout: Rollout, state: State) -> State:
-        self._scaled(rollout, rollout.finish(), state)
-        _prove(rollout, None)
-        return self._settled(rollout, state, previous=None)
-
-    def _settled(self, rollout: Rollout, planned: State, *, previous: str | None) -> State:
-        """The state at the end, once nothing of this resource's own is left but the new one and the kept one."""
-        for stray in relatives_of(rollout.endpoint.get(), planned):
-            if stray != previous:
-                rollout.take_down(stray)
-        shown = rollout.endpoint.get()
-        found = deployed_of(shown, rollout.number) or {}
-        told = {"create_time": found.get("createTime"), "display_name": found.get("displayName")}
-        told |= {"operation": rollout.operation, **self._addresses(shown)}
-        told = {name: value for name, value in told.items() if planned[name] is UNKNOWN or planned[name] is None}
-        settled: State = {"status": READY, "previous_deployed_model_id": previous, "leftover_deployed_model_ids": []}
-        return planned | told | settled
 
     def delete(self, context: Context, state: State) -> None:
         endpoint, number = self._endpoint(context, state), str(state["deployed_model_id"])
@@ -254,7 +195,7 @@ class DeployedModel:
         model = f"projects/{project}/" + str(found["model"]).partition("@")[0].split("/", 2)[2]
         state = self.schema.body.empty() | DEFAULTS | {"endpoint": name}
         state |= {"model": f"{model}@{found.get('modelVersionId', '1')}", "leftover_deployed_model_ids": []}
-        return state | seen(shown, found, state) | self._addresses(shown)
+        return state | seen(shown, found, state) | addresses(self.api, shown)
 
     def _endpoint(self, context: Context, state: State) -> Endpoint:
         return Endpoint(self.api, context.stop, state["endpoint"])
@@ -267,7 +208,7 @@ class DeployedModel:
             number,
             to_api(state),
             int(state["traffic_percent"]),
-            self._addresses(shown)["predict_url"],
+            addresses(self.api, shown)["predict_url"],
             context.warn,
             steps=traffic_steps.steps_of(state),
             golden=golden.golden_of(state),
@@ -275,25 +216,6 @@ class DeployedModel:
             deploy_timeout_s=duration.timeout(state, "create", CREATE_TIMEOUT),
             undeploy_timeout_s=duration.timeout(state, "delete", DELETE_TIMEOUT),
         )
-
-    def _addresses(self, endpoint: JsonObject) -> State:
-        """Where predictions go: the endpoint's own domain, or the region's shared one."""
-        domain = endpoint.get("dedicatedEndpointDns") or None
-        region = location_of(endpoint["name"])
-        host = f"{self.api.scheme}://{domain}" if domain else self.api.host("aiplatform", region=region)
-        return {"dedicated_endpoint_dns": domain, "predict_url": f"{host}/v1/{endpoint['name']}:predict"}
-
-
-def _prove(rollout: Rollout, old: str | None) -> None:
-    """Gives the new one the traffic. Raises Unfit once the old one has it back and the new one is gone."""
-    try:
-        rollout.take_over(old)
-    except Unfit as error:
-        if old is None:
-            rollout.take_down(rollout.number)
-            raise Unfit(f"{error}. It was undeployed again") from error
-        rollout.give_back(old)
-        raise Unfit(f"{error}. It was undeployed, and {old} has all the traffic again") from error
 
 
 def _unfit(error: Unfit, state: State | None = None) -> PluginError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from provider.failures.causes import Cause
+from provider.failures.cause import Cause
 
 # Words of Google's that mean: a replica of a job ended, ask its log.
 OF_JOB = re.compile(r"\breplica \S+ exited|Replicas low on memory|job was stopped|job exceeded", re.IGNORECASE)

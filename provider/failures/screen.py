@@ -12,7 +12,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from provider.failures.causes import CALLER, CAUSES, OF_CONTAINER, ROLES, SERVING, TRANSIENT, VERTEX_AGENT, Cause
+from provider.failures.cause import CALLER, OF_CONTAINER, ROLES, VERTEX_AGENT, Cause
+from provider.failures.causes import CAUSES, TRANSIENT
+from provider.failures.container_causes import SERVING
 from provider.failures.job_causes import OF_JOB, TRAINING
 
 WIDTH, ROWS = 96, 15  # of the detail; Terraform adds a frame of 2 columns and about 6 rows

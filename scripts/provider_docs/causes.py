@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from provider.failures.causes import CAUSES, SERVING, TRANSIENT
+from provider.failures.causes import CAUSES, TRANSIENT
+from provider.failures.container_causes import SERVING
 from provider.failures.job_causes import TRAINING
 from scripts.provider_docs.pages import GENERATED
 

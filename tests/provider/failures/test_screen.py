@@ -3,7 +3,8 @@
 import pytest
 
 from localcloud.faults import PRESETS
-from provider.failures.causes import CAUSES, SERVING, TRANSIENT
+from provider.failures.causes import CAUSES, TRANSIENT
+from provider.failures.container_causes import SERVING
 from provider.failures.job_causes import TRAINING
 from provider.failures.operation import console_of, console_of_build
 from provider.failures.screen import ROWS, WIDTH, Log, advice, clean, explain, find, words_of
