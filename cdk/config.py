@@ -231,6 +231,11 @@ class DeploymentConfig(Frozen):
         """Labels of everything this deployment makes: what a sweep for leftovers looks for."""
         return {**self.labels, "flanstack_env": self.env, "managed_by": "flanstack"}
 
+    @property
+    def build_tags(self) -> list[str]:
+        """The same for builds, which take tags instead of labels."""
+        return ["flanstack", f"flanstack-env-{self.env}"]
+
 
 def load(env: str, *, folder: Path = DEPLOYMENTS) -> DeploymentConfig:
     """The deployment `env`. ConfigError with a line per problem."""

@@ -25,7 +25,6 @@ from constructs import Construct
 
 from cdk.config import Build, DeploymentConfig
 
-SERVING_IMAGE, UI_IMAGE = "flan-t5-serving", "flan-ui"
 UI_TIMEOUT_S = 1200
 DOCKER = "gcr.io/cloud-builders/docker"
 PYTHON = "python:3.11-slim"
@@ -70,8 +69,8 @@ class ImageTrigger(Construct):
         return f"projects/{self._google.project}/locations/{self._google.region}/triggers/{self.trigger.trigger_id}"
 
 
-def serving_build(build: Build) -> CloudbuildTriggerBuild:
-    """Fetches the weights and checks their sums, then builds the image around them."""
+def serving_build(build: Build, *, tags: list[str]) -> CloudbuildTriggerBuild:
+    """Fetches the weights and checks their sums, then builds the image around them. tags: of every build."""
     fetch = CloudbuildTriggerBuildStep(
         id="weights",
         name=PYTHON,
@@ -82,14 +81,15 @@ def serving_build(build: Build) -> CloudbuildTriggerBuild:
     return CloudbuildTriggerBuild(
         step=[fetch, _docker("serving/Dockerfile")],
         images=[IMAGE],
+        tags=tags,
         timeout=f"{build.timeout_s}s",  # Cloud Build's own default, 600 s, is not enough for 20 GB
         options=_options(machine_type=build.machine_type, disk_size_gb=build.disk_gb),
     )
 
 
-def ui_build() -> CloudbuildTriggerBuild:
+def ui_build(*, tags: list[str]) -> CloudbuildTriggerBuild:
     return CloudbuildTriggerBuild(
-        step=[_docker("ui/Dockerfile")], images=[IMAGE], timeout=f"{UI_TIMEOUT_S}s", options=_options()
+        step=[_docker("ui/Dockerfile")], images=[IMAGE], tags=tags, timeout=f"{UI_TIMEOUT_S}s", options=_options()
     )
 
 

@@ -8,12 +8,11 @@ from constructs import Construct
 
 from cdk.config import DeploymentConfig
 from cdk.images import Images
+from cdk.naming import TAG_LENGTH
 from cdk.stacks.deployment import DeploymentStack
 from cdk.stacks.registry import RegistryStack
 from cdk.vertex import VertexImageBuild, VertexModel
 
-# The provider tags an image with this much of its content hash; the label leads from a model to its image.
-TAG_LENGTH = 16
 # The server's words for the checkpoint's number formats.
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 # A container opens its port at once and loads weights behind it, so the probe asks often and waits long.

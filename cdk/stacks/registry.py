@@ -23,22 +23,10 @@ from constructs import Construct
 
 from cdk.config import DeploymentConfig
 from cdk.identities import Identities
+from cdk.naming import APIS, SERVING_IMAGE, UI_IMAGE, bucket_name, repository_id
 from cdk.stacks.deployment import DeploymentStack
-from cdk.triggers import SERVING_IMAGE, UI_IMAGE, ImageTrigger, serving_build, source_to_build, ui_build
+from cdk.triggers import ImageTrigger, serving_build, source_to_build, ui_build
 
-APIS = (
-    "aiplatform",
-    "artifactregistry",
-    "cloudbuild",
-    "cloudresourcemanager",  # Terraform's grants on the project
-    "containeranalysis",  # where builds put their provenance
-    "iam",
-    "logging",
-    "monitoring",
-    "run",
-    "serviceusage",
-    "storage",
-)
 KEPT_VERSIONS = 5
 OLD = "2592000s"  # thirty days
 PLACEHOLDER = "your-project-id"
@@ -50,7 +38,7 @@ class RegistryStack(DeploymentStack):
 
     def __init__(self, scope: Construct, id_: str, *, config: DeploymentConfig) -> None:
         super().__init__(scope, id_, config=config)
-        prefix, google = config.prefix, config.google
+        google = config.google
         apis = [
             ProjectService(self, f"api-{name}", service=f"{name}.googleapis.com", disable_on_destroy=False)
             for name in APIS
@@ -58,7 +46,7 @@ class RegistryStack(DeploymentStack):
         self.repository = ArtifactRegistryRepository(
             self,
             "images",
-            repository_id=f"{prefix}-images",
+            repository_id=repository_id(config),
             location=google.region,
             format="DOCKER",
             description="Serving and UI images, built once per content.",
@@ -102,7 +90,7 @@ class RegistryStack(DeploymentStack):
             image=f"{self.image_prefix}/{SERVING_IMAGE}",
             account=account,
             source=source,
-            build=serving_build(config.build),
+            build=serving_build(config.build, tags=config.build_tags),
             apis=apis,
             substitutions={"_WEIGHTS": "{}"},
         )
@@ -113,7 +101,7 @@ class RegistryStack(DeploymentStack):
             image=f"{self.image_prefix}/{UI_IMAGE}",
             account=account,
             source=source,
-            build=ui_build(),
+            build=ui_build(tags=config.build_tags),
             apis=apis,
         )
 
@@ -127,8 +115,7 @@ class RegistryStack(DeploymentStack):
         return StorageBucket(
             self,
             noun,
-            # Bucket names are shared by everybody, so the project's name goes in.
-            name=f"{self.config.google.project}-{self.config.prefix}-{noun}",
+            name=bucket_name(self.config, noun),
             location=self.config.google.region,
             uniform_bucket_level_access=True,
             public_access_prevention="enforced",

@@ -18,8 +18,9 @@ from constructs import Construct
 
 from cdk.config import DeploymentConfig
 from cdk.images import Images
+from cdk.naming import page_name
 from cdk.pairings import PAGE_MARGIN_S
-from cdk.prices import price
+from cdk.prices.deployment import price
 from cdk.stacks.deployment import DeploymentStack
 from cdk.stacks.endpoint import EndpointStack
 from cdk.stacks.registry import RegistryStack
@@ -63,7 +64,7 @@ class UiStack(DeploymentStack):
         self.service = CloudRunV2Service(
             self,
             "page",
-            name=f"{config.prefix}-ui",
+            name=page_name(config),
             location=config.google.region,
             deletion_protection=config.ui.deletion_protection,  # the provider's own default makes a destroy fail
             ingress=INGRESS[config.ui.ingress],
