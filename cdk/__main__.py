@@ -10,7 +10,8 @@ import os
 import sys
 
 from cdk.config import ROOT, ConfigError, DeploymentConfig, load
-from cdk.prices import Price, PriceUnknown, price
+from cdk.prices.deployment import Price, price
+from cdk.prices.table import PriceUnknown
 from cdk.sources import SourceError
 
 

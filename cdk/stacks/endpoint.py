@@ -12,7 +12,7 @@ from cdktf_cdktf_provider_google.vertex_ai_endpoint import VertexAiEndpoint
 from constructs import Construct
 
 from cdk.config import DeploymentConfig
-from cdk.prices import price
+from cdk.prices.deployment import price
 from cdk.stacks.deployment import DeploymentStack
 from cdk.stacks.model import ModelStack
 from cdk.stacks.registry import RegistryStack

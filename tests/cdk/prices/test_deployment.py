@@ -3,7 +3,8 @@
 import pytest
 
 from cdk.config import load
-from cdk.prices import PriceUnknown, price
+from cdk.prices.deployment import price
+from cdk.prices.table import PriceUnknown
 
 
 def test_a_vertex_node_price_contains_its_accelerator():
@@ -57,7 +58,7 @@ def test_a_machine_or_region_that_is_not_listed_is_an_error_and_no_zero(configur
     unlisted = configured("prod", endpoint__machine_type="a2-highgpu-2g", endpoint__accelerator_count=2)
     elsewhere = configured("prod", google__region="asia-southeast1")
 
-    with pytest.raises(PriceUnknown, match=r"a2-highgpu-2g in europe-west4; cdk/prices\.toml lists a2-highgpu-1g"):
+    with pytest.raises(PriceUnknown, match=r"a2-highgpu-2g in europe-west4; listed are a2-highgpu-1g in us-central1"):
         price(unlisted)
     with pytest.raises(PriceUnknown, match="asia-southeast1"):
         price(elsewhere)
