@@ -43,6 +43,7 @@ from cdk.pairings import (
     provider_problems,
     timeout_problems,
 )
+from cdk.review import Review
 from cdk.rollout import Rollout
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -217,6 +218,7 @@ class DeploymentConfig(Frozen):
     rollout: Rollout = Rollout()
     ui: Ui = Ui()
     access: Access = Access()
+    review: Review = Review()
 
     @model_validator(mode="after")
     def _pairings_fit(self) -> DeploymentConfig:

@@ -144,3 +144,13 @@ def test_no_place_in_the_room_asks_for_the_environments_name():
 
     assert [path.name for path in places] == ["config.py"]  # it points at prod.toml as the example
     assert 'env == "' not in "".join(path.read_text() for path in DEPLOYMENTS.parent.joinpath("cdk").rglob("*.py"))
+
+
+def test_a_review_policy_is_read_and_a_misspelt_severity_refused(configured):
+    policy = configured("prod", review__rules={"public-access": {"severity": "medium", "allowed_by": "public-ok"}})
+
+    assert policy.review.rules["public-access"].allowed_by == "public-ok"
+    with pytest.raises(ValueError, match="severity"):
+        configured("prod", review__rules={"public-access": {"severity": "serious"}})
+    with pytest.raises(ValueError, match="greater than 0"):
+        configured("prod", review__budget_usd_per_day=0)
