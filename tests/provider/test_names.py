@@ -1,7 +1,6 @@
 import pytest
 
 from provider import duration
-from provider.deployed_model.resource import traffic
 from provider.names import image_path, same, split_model
 from tfplugin.resource import PluginError
 
@@ -42,34 +41,3 @@ def test_durations_are_read_as_terraform_writes_them(text, seconds):
 def test_what_is_no_duration_is_refused_by_value(text):
     with pytest.raises(ValueError, match=f"got {text!r}"):
         duration.seconds(text)
-
-
-@pytest.mark.parametrize(
-    ("split", "percent", "after"),
-    [
-        ({}, 100, {"new": 100}),
-        ({"a": 100}, 100, {"new": 100}),
-        ({"a": 100}, 30, {"new": 30, "a": 70}),
-        ({"a": 75, "b": 25}, 20, {"new": 20, "a": 60, "b": 20}),
-        ({"a": 34, "b": 33, "c": 33}, 1, {"new": 1, "a": 35, "b": 32, "c": 32}),
-        ({"a": 100, "new": 0}, 0, {"a": 100}),
-        ({"new": 100}, 40, {"new": 100}),
-        ({}, 0, {}),
-    ],
-)
-def test_a_share_of_the_traffic_is_taken_from_the_others_in_proportion(split, percent, after):
-    assert traffic.with_share(split, "new", percent) == after
-    assert sum(after.values()) in (0, 100)
-
-
-@pytest.mark.parametrize(
-    ("split", "deployed", "after"),
-    [
-        ({"a": 100}, ["a", "b"], {"b": 100}),
-        ({"a": 50, "b": 30, "c": 20}, ["a", "b", "c"], {"b": 60, "c": 40}),
-        ({"b": 100}, ["a", "b"], None),
-        ({"a": 100}, ["a"], None),
-    ],
-)
-def test_what_is_undeployed_leaves_its_traffic_to_the_others(split, deployed, after):
-    assert traffic.without(split, "a", deployed) == after

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 import textwrap
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 
+from tests.provider.local_cloud import Cloud, free_port_pair, serving_command
+from tests.provider.workspace import wait_for
+
 pytestmark = [pytest.mark.e2e]
 
-ROOT = Path(__file__).resolve().parents[3]
 PARENT = "projects/flan/locations/europe-west4"
 # Goes on from its checkpoint when it is started again; ends once it may.
 TRAIN = textwrap.dedent("""
@@ -35,39 +31,12 @@ TRAIN = textwrap.dedent("""
 """)
 
 
-class Cloud:
+class TrainingCloud(Cloud):
     """A local cloud of this test's own, which may die and come back."""
 
-    def __init__(self, folder, port):
-        self.folder, self.port = folder, port
-        self.process = None
-
-    def start(self):
-        command = [sys.executable, "-m", "localcloud", "serve", "--port", str(self.port), "--data", str(self.folder)]
-        command += ["--project", "flan=123456789012", "--stage-seconds", "0.01", "--grace", "1"]
-        with (self.folder.parent / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-        self.wait_for(lambda: self.call("GET", "/localcloud/status"))
-
-    def kill(self, number):
-        self.process.send_signal(number)
+    def kill(self):
+        self.process.kill()
         self.process.wait(20)
-
-    def call(self, method, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        url, headers = f"http://127.0.0.1:{self.port}{path}", {"Content-Type": "application/json"}
-        request = urllib.request.Request(url, data=data, method=method, headers=headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.loads(answer.read() or b"{}")
-
-    def wait_for(self, condition):
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError):
-                if condition():
-                    return
-            time.sleep(0.05)
-        pytest.fail("not within 30 s")
 
     def put(self, name, text=""):
         self.call("POST", f"/upload/storage/v1/b/flan-training/o?uploadType=media&name={name}", text)
@@ -84,17 +53,12 @@ class Cloud:
 
 @pytest.fixture
 def own(tmp_path):
-    for _ in range(100):
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            with contextlib.suppress(OSError):
-                second.bind(("127.0.0.1", port + 1))
-                break
-    cloud = Cloud(tmp_path / "data", port)
+    port = free_port_pair()
+    command = serving_command(port, tmp_path / "data", "--grace", "1")
+    cloud = TrainingCloud(f"http://127.0.0.1:{port}", command, tmp_path / "log")
     cloud.start()
     yield cloud
-    cloud.kill(signal.SIGTERM)
+    cloud.stop()
 
 
 @pytest.fixture
@@ -106,18 +70,18 @@ def folder(own, workspace, tmp_path):
     digest = own.call("POST", "/localcloud/images", body)["digest"]
     own.call("POST", "/storage/v1/b?project=flan", {"name": "flan-training"})
     made = workspace("job-outage")
-    made.settings = made.settings | {"api_endpoint": f"http://127.0.0.1:{own.port}"}
+    made.settings = made.settings | {"api_endpoint": own.url}
     pool = {"machine_spec": [{"machine_type": "n1-standard-4"}], "container_spec": [{"image_uri": f"{uri}@{digest}"}]}
     return made.write(custom_job={"display_name": "Outage", "worker_pool_specs": [pool]})
 
 
 def test_a_job_goes_on_when_the_cloud_was_gone_for_a_while(own, folder):
     process = folder.start("apply", "-auto-approve")
-    own.wait_for(lambda: own.starts() == 1)
-    own.kill(signal.SIGKILL)
+    wait_for(lambda: own.starts() == 1)
+    own.kill()
     folder.wait_for_phase("UNREACHABLE")
     own.start()
-    own.wait_for(lambda: own.starts() == 2)  # it was started again, and found its checkpoint
+    wait_for(lambda: own.starts() == 2)  # it was started again, and found its checkpoint
     own.put("go")
     output, _ = process.communicate(timeout=60)
 

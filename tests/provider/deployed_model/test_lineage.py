@@ -3,7 +3,6 @@
 import pytest
 
 from provider.deployed_model.lineage import derived_id, lineage_of, new_lineage, siblings
-from provider.deployed_model.resource import traffic
 
 LINEAGE = new_lineage("endpoint", "model", "")
 
@@ -38,25 +37,3 @@ def test_successors_of_an_id_that_google_chose_know_each_other():
     assert siblings(foreign, [one, two]) == [one, two]
     assert siblings(one, [foreign, two]) == [two]
     assert lineage_of(one) == lineage_of(foreign)
-
-
-@pytest.mark.parametrize(
-    ("split", "share", "percent", "after"),
-    [
-        ({"old": 100}, 100, 5, {"new": 5, "old": 95}),
-        ({"old": 95, "new": 5}, 100, 50, {"new": 50, "old": 50}),
-        ({"old": 50, "new": 50}, 100, 100, {"new": 100}),
-        ({"old": 50, "new": 50}, 100, 0, {"old": 100}),
-        ({"old": 20, "else": 80}, 20, 10, {"new": 2, "old": 18, "else": 80}),
-        ({"old": 20, "else": 80}, 20, 1, {"new": 1, "old": 19, "else": 80}),
-        ({"old": 20, "else": 60, "third": 20}, 20, 99, {"new": 19, "old": 1, "else": 60, "third": 20}),
-        ({"old": 1, "else": 99}, 1, 50, {"new": 1, "else": 99}),
-        ({"else": 100}, 40, 50, {"new": 20, "old": 20, "else": 60}),
-        ({}, 100, 30, {"new": 30, "old": 70}),
-    ],
-)
-def test_a_share_is_divided_between_the_new_and_the_old_and_nobody_else_notices(split, share, percent, after):
-    divided = traffic.divided(split, new="new", old="old", share=share, percent=percent)
-
-    assert divided == after
-    assert sum(divided.values()) == 100
