@@ -9,12 +9,12 @@ Source: Vertex AI REST v1, projects.locations.endpoints deployModel, mutateDeplo
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from provider import duration
 from provider.api import Api, JsonObject
-from provider.deployed_model import apply, dedicated_resources, golden, planning, traffic, traffic_steps
+from provider.deployed_model import apply, dedicated_resources, golden, planning, promotion, traffic, traffic_steps
 from provider.deployed_model.document import seen, to_api
 from provider.deployed_model.endpoint import Endpoint, addresses, deployed_of, ids_of, split_of
 from provider.deployed_model.lineage import siblings
@@ -24,6 +24,7 @@ from provider.deployed_model.relatives import refuse_relatives, relatives_of, te
 from provider.deployed_model.rollout import Rollout, Unfit
 from provider.deployed_model.schema import SCHEMA
 from provider.failures.screen import advice, words_of
+from provider.model.registry import registry_of
 from provider.names import location_of, split_model
 from provider.operations import OperationFailed, cut_short
 from provider.progress.phases import Progress
@@ -56,10 +57,21 @@ class DeployedModel:
             *golden.problems(config),
             *traffic_steps.problems(config),
             *planning.problems(config),
+            *promotion.problems(config),
         ]
 
     def plan(self, context: Context, prior: State | None, planned: State, config: State) -> State:
+        planned, config = promotion.decided(context, self._labels(context), prior, planned, config)
         return planned_new(planned, config) if prior is None else planned_change(prior, planned, config)
+
+    def _labels(self, context: Context) -> promotion.Labels:
+        def of(model: str) -> Mapping[str, str]:
+            found = registry_of(self.api, context.stop, model).find(model)
+            if found is None:
+                raise PluginError("The model does not exist", f"Vertex AI has no {model}.", path=("model",))
+            return dict(found.get("labels", {}))
+
+        return of
 
     def create(self, context: Context, planned: State) -> State:
         endpoint, number = self._endpoint(context, planned), str(planned["deployed_model_id"])
@@ -124,6 +136,8 @@ class DeployedModel:
         endpoint = self._endpoint(context, planned)
         number, before = str(planned["deployed_model_id"]), str(prior["deployed_model_id"])
         rollout = self._rollout(context, endpoint, planned, endpoint.get())
+        if planned[promotion.VERDICT] not in (None, prior.get(promotion.VERDICT)):
+            rollout.progress.phase("PROMOTION", planned[promotion.VERDICT])
         kept = prior | {"status": DEPLOYING if prior["status"] == DEPLOYING else ROLLING}
         if number != before:
             kept |= {"leftover_deployed_model_ids": [number]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from provider.deployed_model import golden, traffic_steps
+from provider.deployed_model import golden, promotion, traffic_steps
 from tfplugin.schema import BOOL, NUMBER, STRING, Attribute, Block, Body, Schema, list_of, timeouts
 
 
@@ -153,6 +153,11 @@ SCHEMA = Schema(
                 "`ready`; `deploying` or `rolling` after an apply that was cut short: the next one goes on. "
                 "A postcondition on it makes a pipeline fail where nothing serves yet.",
             ),
+            _computed(
+                "promotion_verdict",
+                "What `promotion` decided of the last version that wanted to take over: the rule, the metrics of both "
+                "versions, and who overrode it why.",
+            ),
             _computed("previous_deployed_model_id", "The predecessor that `keep_previous` left deployed."),
             Attribute(
                 name="leftover_deployed_model_ids",
@@ -162,6 +167,12 @@ SCHEMA = Schema(
                 "that cost money. The next apply takes them down, or goes on with them.",
             ),
         ],
-        blocks=[RESOURCES, traffic_steps.BLOCK, golden.BLOCK, timeouts(create="2h", update="1h", delete="30m")],
+        blocks=[
+            RESOURCES,
+            traffic_steps.BLOCK,
+            golden.BLOCK,
+            promotion.BLOCK,
+            timeouts(create="2h", update="1h", delete="30m"),
+        ],
     )
 )

@@ -23,6 +23,7 @@ UNITS = {
     "rate": "share from 0 to 1",
     "target": "percent, or requests",
     "threshold": "whole",
+    "gain": "of the metric",
 }
 
 
