@@ -1,17 +1,25 @@
-"""Puts the wires together as one ASGI application, and renders every error that routes raise. Knows no engine."""
+"""Puts the wires together as one ASGI application, and renders every error that routes raise. Knows no engine.
+
+All wires listen at once, on one port. Where two want the same path, docs/decisions/0013-every-wire-on-one-port.md
+says whose it is.
+"""
 
 from __future__ import annotations
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from serving.config import ServerConfig
-from serving.errors import ServingError
+from serving.errors import NotAllowed, NotFound, ServingError
+from serving.exchange.exchange import Exchange
+from serving.exchange.refusals import Refusals, Wire
 from serving.generation import Generator
 from serving.lifecycle import Lifecycle
 from serving.metrics import ServerMetrics
 from serving.tracing import Tracing
+from serving.wires.health import HealthWire
 from serving.wires.observed import Observed
 from serving.wires.ops import ops_router
 from serving.wires.vertex import VertexWire
@@ -31,26 +39,42 @@ def create_app(
         version="1",
         redoc_url=None,
     )
-    app.include_router(VertexWire(config, generator=generator, lifecycle=lifecycle).router)
+    wires = _wires(config, generator, lifecycle)
+    refusals = Refusals(wires)
+    for wire in wires:
+        app.include_router(wire.router)
     app.include_router(ops_router(metrics))
-    app.add_exception_handler(ServingError, _render)
-    app.add_exception_handler(HTTPException, _render_http)
-    app.add_middleware(Observed, route=config.predict_route, metrics=metrics, tracing=tracing)
+
+    async def render(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, HTTPException):
+            error = _as_refusal(request, error)
+        if not isinstance(error, ServingError):
+            raise error
+        request.state.failure = error.reason
+        return refusals.response(request, error)
+
+    app.add_exception_handler(ServingError, render)
+    app.add_exception_handler(HTTPException, render)
+    routes = dict.fromkeys(route for wire in wires for route in wire.predictions)
+    app.add_middleware(Observed, routes=tuple(routes), refusals=refusals, metrics=metrics, tracing=tracing)
     return app
 
 
-async def _render(request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, ServingError):
-        raise error
-    request.state.failure = error.reason
-    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else None
-    return JSONResponse(error.body(), error.status, headers)
+def _wires(config: ServerConfig, generator: Generator, lifecycle: Lifecycle) -> list[Wire]:
+    """Vertex AI's last: its words are those of every path that belongs to nobody."""
+    exchange = Exchange(config, generator)
+    others: list[Wire] = [HealthWire(config, lifecycle)]
+    vertex = VertexWire(config, exchange, raw={}, has_route=not _is_taken(config.predict_route, others))
+    return [*others, vertex]
 
 
-async def _render_http(request: Request, error: Exception) -> JSONResponse:
-    """The framework's own refusals: no such path, method not allowed."""
-    if not isinstance(error, HTTPException):
-        raise error
-    message = f"{request.method} {request.url.path}: {error.detail}; see /docs"
-    body = {"error": {"code": error.status_code, "reason": "http", "message": message}}
-    return JSONResponse(body, error.status_code, error.headers)
+def _is_taken(path: str, wires: list[Wire]) -> bool:
+    """Whether AIP_PREDICT_ROUTE names another wire's route, such as /infer: then that wire answers Vertex AI."""
+    scope = {"type": "http", "path": path, "method": "POST"}
+    return any(route.matches(scope)[0] == Match.FULL for wire in wires for route in wire.router.routes)
+
+
+def _as_refusal(request: Request, error: HTTPException) -> ServingError:
+    """The framework's own: no such path, method not allowed."""
+    refusal = NotAllowed if error.status_code == 405 else NotFound
+    return refusal(f"{request.method} {request.url.path}: {error.detail}; see /docs")

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MOST_INSTANCES = 1024
 TAKEN_ROUTES = ("/metrics", "/docs", "/openapi.json")
+NESTINGS = {"true": "once", "1": "once", "false": "none", "0": "none"}
+
+
+def _nesting(value: object) -> object:
+    """The setting was a switch once."""
+    return NESTINGS.get(str(value).lower(), value)
 
 
 class ServerConfig(BaseSettings):
@@ -135,10 +141,57 @@ class ServerConfig(BaseSettings):
         description="an engine with work that makes no token for so long has failed: its requests end, and the "
         "process too, with status 1",
     )
-    legacy_nesting: bool = Field(
-        default=False,
+    legacy_nesting: Annotated[Literal["none", "once", "twice"], BeforeValidator(_nesting)] = Field(
+        default="none",
         validation_alias="LEGACY_NESTING",
-        description="answer {predictions: [[one, per, instance]]}, as the first Flan-T5 demo did, for its clients",
+        description="shape of Vertex AI's answer, for the clients of older demos. once: {predictions: [[a, b]]} as the "
+        "first Flan-T5 demo; twice: {predictions: [[[a], [b]]]} as the fine-tuning demo; both without metadata",
+    )
+    aip_mode: str = Field(
+        default="", validation_alias="AIP_MODE", description="set by Vertex AI: PREDICTION; then its limits hold"
+    )
+    vertex_endpoint: Literal["", "shared", "dedicated"] = Field(
+        default="",
+        validation_alias="VERTEX_ENDPOINT_TYPE",
+        description="type of the Vertex AI endpoint in front, whose limits the server names before Vertex AI cuts: "
+        "shared 1.5 MB and 60 s, dedicated 10 MB and 600 s. Empty: dedicated on Vertex AI, no limits elsewhere",
+    )
+    vertex_timeout_s: float = Field(
+        default=0.0,
+        validation_alias="VERTEX_TIMEOUT_S",
+        ge=0,
+        le=3600,
+        description="seconds after which the Vertex AI endpoint ends a request, where its inference timeout was set; "
+        "0 takes the type's own",
+    )
+    chat_template: str = Field(
+        default="",
+        validation_alias="CHAT_TEMPLATE",
+        description="file of a Jinja template that makes one prompt of a chat's messages. Empty: the model folder's "
+        "own, or the one of docs/wires/openai.md",
+    )
+    keys_file: Path | None = Field(
+        default=None,
+        validation_alias="KEYS_FILE",
+        description="file of the clients' hashed keys and quotas, from a secret; then every route but health asks for "
+        "one. `python -m serving key NAME` makes a key. Unset: anyone who reaches the port may ask",
+    )
+    cors_origins: str = Field(
+        default="",
+        validation_alias="CORS_ORIGINS",
+        description="origins whose web pages may ask this server, with commas between; empty: none",
+    )
+    client_requests_per_minute: int = Field(
+        default=0,
+        validation_alias="CLIENT_REQUESTS_PER_MINUTE",
+        ge=0,
+        description="the most requests of one client, by its key or CLIENT_HEADER; a key's own quota wins. 0: no limit",
+    )
+    client_tokens_per_minute: int = Field(
+        default=0,
+        validation_alias="CLIENT_TOKENS_PER_MINUTE",
+        ge=0,
+        description="the most tokens, read and generated, of one client; a key's own quota wins. 0: no limit",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", validation_alias="LOG_LEVEL", description="least severe log line that is written"

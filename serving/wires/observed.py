@@ -1,6 +1,6 @@
 """Around every request: its ids, its count, its log line, its trace, and an answer when our own code fails.
 
-Knows ASGI, metrics and traces; knows no wire and no engine.
+Knows ASGI, metrics and traces; knows no wire's words and no engine.
 """
 
 from __future__ import annotations
@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.requests import HTTPConnection
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.context import RequestContext, current, read
 from serving.errors import ServingError
+from serving.exchange.refusals import Refusals
 from serving.logs import where
 from serving.metrics import ABORTED, INTERNAL, ServerMetrics
 from serving.tracing import Tracing
@@ -31,9 +34,19 @@ class Observed:
     `http_STATUS`.
     """
 
-    def __init__(self, app: ASGIApp, *, route: str, metrics: ServerMetrics, tracing: Tracing | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        routes: Sequence[str],
+        refusals: Refusals,
+        metrics: ServerMetrics,
+        tracing: Tracing | None,
+    ) -> None:
+        """`routes` are path templates, such as /predictions/{model}: a log line names them, not what a client wrote."""
         self._app = app
-        self._route = route
+        self._routes = [(compile_path(route)[0], route) for route in routes]
+        self._refusals = refusals
         self._metrics = metrics
         self._tracing = tracing
 
@@ -45,42 +58,56 @@ class Observed:
         context = read(headers.get(REQUEST_ID), headers.get("traceparent"))
         token = current.set(context)
         try:
-            if scope["path"] == self._route:
-                await self._count(scope, receive, send, context)
+            route = next((template for pattern, template in self._routes if pattern.match(scope["path"])), None)
+            if route is not None:
+                await self._count(scope, receive, send, context, route)
             else:
-                await _guarded(self._app, scope, receive, _Status(send, context))
+                await self._guarded(scope, receive, _Status(send, context))
         finally:
             current.reset(token)
 
-    async def _count(self, scope: Scope, receive: Receive, send: Send, context: RequestContext) -> None:
+    async def _count(self, scope: Scope, receive: Receive, send: Send, context: RequestContext, route: str) -> None:
         state = scope.setdefault("state", {})
         status = _Status(send, context)
         started = time.monotonic()
         self._metrics.begin()
         failure: str | None = ABORTED
         try:
-            await _guarded(self._app, scope, receive, status)
+            await self._guarded(scope, receive, status)
             failure = state.get("failure") or (None if status.code < 400 else f"http_{status.code}")
         finally:
             seconds = time.monotonic() - started
             self._metrics.end(failure=failure, seconds=seconds)
-            self._tell(scope["method"], status.code, failure, seconds)
+            _tell(f"{scope['method']} {route}", status.code, failure, seconds)
             if self._tracing is not None:
                 self._tracing.record(
-                    context, f"{scope['method']} {self._route}", started=started, status=status.code, failure=failure
+                    context, f"{scope['method']} {route}", started=started, status=status.code, failure=failure
                 )
 
-    def _tell(self, method: str, status: int, failure: str | None, seconds: float) -> None:
-        outcome = failure or "ok"
-        log.info(
-            "%s %s -> %d %s in %.3f s",
-            method,
-            self._route,
-            status,
-            outcome,
-            seconds,
-            extra={"fields": {"status": status, "outcome": outcome, "seconds": round(seconds, 4)}},
-        )
+    async def _guarded(self, scope: Scope, receive: Receive, send: _Status) -> None:
+        """Answers 500 where the application fails: outside of it, a server would log the exception with its text."""
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 (the outermost frame of a request)
+            log.error("an unexpected %s", where(error))
+            scope.setdefault("state", {})["failure"] = INTERNAL
+            if not send.code:
+                failure = ServingError(f"an unexpected {type(error).__name__}; the server's log has the details")
+                await self._refusals.response(HTTPConnection(scope), failure)(scope, receive, send)
+
+
+def _tell(what: str, status: int, failure: str | None, seconds: float) -> None:
+    outcome = failure or "ok"
+    log.info(
+        "%s -> %d %s in %.3f s",
+        what,
+        status,
+        outcome,
+        seconds,
+        extra={"fields": {"status": status, "outcome": outcome, "seconds": round(seconds, 4)}},
+    )
 
 
 class _Status:
@@ -96,17 +123,3 @@ class _Status:
             self.code = message["status"]
             MutableHeaders(scope=message)[REQUEST_ID] = self._context.request_id
         await self._send(message)
-
-
-async def _guarded(app: ASGIApp, scope: Scope, receive: Receive, send: _Status) -> None:
-    """Answers 500 where the application fails: outside of it, a server would log the exception with its text."""
-    try:
-        await app(scope, receive, send)
-    except asyncio.CancelledError:
-        raise
-    except Exception as error:  # noqa: BLE001 (the outermost frame of a request)
-        log.error("an unexpected %s", where(error))
-        scope.setdefault("state", {})["failure"] = INTERNAL
-        if not send.code:
-            failure = ServingError(f"an unexpected {type(error).__name__}; the server's log has the details")
-            await JSONResponse(failure.body(), failure.status)(scope, receive, send)

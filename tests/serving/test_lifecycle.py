@@ -65,7 +65,7 @@ def test_port_opens_before_the_weights_load_and_health_tells_the_phases(start_se
     assert phases[-1]["phase"] == bodies[-1]["phase"]
     assert sum(phase["seconds"] for phase in phases) == pytest.approx(bodies[-1]["elapsed_s"], abs=0.3)
     assert sorted(body["elapsed_s"] for body in bodies) == [body["elapsed_s"] for body in bodies]
-    assert (reply.status_code, reply.json()) == (200, {"status": "healthy"})
+    assert (reply.status_code, reply.json()) == (200, {"status": "healthy", "health": "ok"})
     assert "warming up" in server.log
 
 

@@ -134,6 +134,8 @@ def test_a_sequence_ends_at_its_end_token_its_length_its_deadline_or_its_cancell
     cancelled.cancel(NotReady("gone"))
 
     assert run(sequence(0), [1, 2, 9, 4]).finish_reason == "eos"
-    assert run(sequence(1, new=2), [1, 2, 3, 4]) == Completion("1 2", 2, "length", num_prompt_tokens=10, token_ids=(1, 2))
+    assert run(sequence(1, new=2), [1, 2, 3, 4]) == Completion(
+        "1 2", 2, "length", num_prompt_tokens=10, token_ids=(1, 2)
+    )
     assert run(sequence(2, deadline=1), [1], now=2.0).reason == "deadline_exceeded"
     assert run(cancelled, [1]).reason == "not_ready"

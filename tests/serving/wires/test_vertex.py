@@ -1,12 +1,18 @@
 """The Vertex AI wire of a real server process, over loopback."""
 
 import json
+import math
+import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "contract" / "predict.json").read_text())
+from serving.config import ServerConfig
+from serving.errors import InvalidRequest
+from serving.wires.vertex_limits import SHARED, limits_of
+
+GOLDEN = json.loads((Path(__file__).parents[2] / "contract" / "predict.json").read_text())
 
 
 def predict(client, instances, **parameters):
@@ -198,8 +204,8 @@ def test_the_api_page_describes_the_request_and_every_refusal(client):
     route = client.get("/openapi.json").json()["paths"]["/predict"]["post"]
     schema = route["requestBody"]["content"]["application/json"]["schema"]
 
-    assert set(route["responses"]) == {"200", "400", "413", "415", "422", "429", "500", "503", "504"}
-    assert schema["properties"]["parameters"]["properties"]["temperature"]["description"]
+    assert set(route["responses"]) == {"200", "400", "401", "404", "413", "415", "422", "429", "500", "503", "504"}
+    assert schema["properties"]["parameters"]["anyOf"][0]["properties"]["temperature"]["description"]
     assert "$ref" not in json.dumps(schema)
 
 
@@ -248,10 +254,116 @@ def test_a_stream_that_cannot_start_is_an_ordinary_error(client):
     assert reply.status_code == 422
 
 
-def test_the_first_demos_nested_answer_is_one_setting_away(serve):
-    url = serve(legacy_nesting=True).url
+@pytest.mark.parametrize(
+    "instance",
+    [
+        [["Who is Anna?"]],
+        {"inputs": "Who is Anna?"},
+        {"inputs": "Who is Anna?", "parameters": {"max_new_tokens": 12}},
+        {"prompt": "Who is Anna?", "parameters": None, "max_new_tokens": 12},
+    ],
+)
+def test_older_shapes_of_an_instance_mean_the_same(client, instance):
+    assert predict(client, [instance], max_new_tokens=12) == predict(client, ["Who is Anna?"], max_new_tokens=12)
 
-    predictions = httpx.post(url + "/predict", json={"instances": ["Anna", "Ben"]}, timeout=60).json()["predictions"]
 
-    assert len(predictions) == 1
-    assert [type(text) for text in predictions[0]] == [str, str]
+def test_an_instances_parameters_in_an_object_win_over_the_shared_ones(client):
+    nested = {"inputs": "Anna asks", "parameters": {"max_new_tokens": 2}}
+
+    assert predict(client, [nested], max_new_tokens=12) == predict(client, ["Anna asks"], max_new_tokens=2)
+
+
+def test_metadata_counts_the_tokens_of_each_prediction_and_of_all(client, reference):
+    tokenizer, _ = reference
+    prompts = ["Anna asks Ben", "Tom"]
+    body = {"instances": prompts, "parameters": {"max_new_tokens": 5}}
+
+    metadata = client.post("/predict", json=body).json()["metadata"]
+
+    counts = metadata["predictions"]
+    assert [one["num_prompt_tokens"] for one in counts] == [len(tokenizer(prompt).input_ids) for prompt in prompts]
+    assert all(one["num_tokens"] == 5 or one["finish_reason"] == "eos" for one in counts)
+    assert metadata["num_tokens"] == sum(one["num_tokens"] for one in counts)
+    assert metadata["num_prompt_tokens"] == sum(one["num_prompt_tokens"] for one in counts)
+
+
+@pytest.mark.parametrize("media", ["application/jsonl", "application/x-ndjson; charset=utf-8"])
+def test_lines_of_instances_get_lines_of_instance_and_prediction(client, media):
+    lines = ["Anna asks", {"prompt": "Tom", "max_new_tokens": 3}]
+    raw = "".join(json.dumps(line) + "\n" for line in lines)
+
+    reply = client.post("/predict", content=raw, headers={"content-type": media})
+    told = [json.loads(line) for line in reply.text.splitlines()]
+
+    assert reply.headers["content-type"] == "application/jsonlines"
+    assert [one["instance"] for one in told] == lines
+    assert told[1]["prediction"] == predict(client, [lines[1]])[0]
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "sentence"),
+    [
+        (b"\n \n", 400, "the body has no lines"),
+        (b'"a"\n{', 400, "line 2 of the body is not JSON"),
+        (b'"a"\n' * 33, 400, "the body has 33 lines; at most 32"),
+        (b'"a"\n3', 422, "instances[1] should be"),
+    ],
+)
+def test_bad_lines_are_refused_by_number(client, raw, status, sentence):
+    reply = client.post("/predict", content=raw, headers={"content-type": "application/jsonl"})
+
+    assert reply.status_code == status
+    assert sentence in reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("nesting", "shape"), [(True, [[str, str]]), ("once", [[str, str]]), ("twice", [[[str], [str]]])]
+)
+def test_the_demos_nested_answers_are_one_setting_away(serve, nesting, shape):
+    def typed(value):
+        return [typed(item) for item in value] if isinstance(value, list) else type(value)
+
+    url = serve(legacy_nesting=nesting).url
+
+    body = httpx.post(url + "/predict", json={"instances": ["Anna", "Ben"]}, timeout=60).json()
+
+    assert body.keys() == {"predictions"}
+    assert typed(body["predictions"]) == shape
+
+
+def test_a_shared_endpoints_limits_are_named_before_vertex_cuts(serve):
+    url = serve(vertex_endpoint="shared").url
+    large = httpx.post(url + "/predict", content=b"x" * 1_600_000)
+    stream = httpx.post(url + "/predict", json={"instances": ["Anna"], "stream": True})
+
+    assert large.status_code == 413
+    assert "at most 1572864 are allowed (a shared endpoint of Vertex AI takes at most 1.5 MB" in large.text
+    assert stream.status_code == 422
+    assert "a shared endpoint of Vertex AI does not stream; use a dedicated one" in stream.text
+
+
+def test_a_deadline_says_when_vertex_would_have_cut(serve, break_engine):
+    break_engine(lambda running: time.sleep(0.05))
+    url = serve(vertex_endpoint="dedicated", vertex_timeout_s=0.3, max_new_tokens=1000).url
+    body = {"instances": ["Anna asks Ben"], "parameters": {"max_new_tokens": 1000, "repetition_penalty": 1.0}}
+
+    whole = httpx.post(url + "/predict", json=body, timeout=60)
+    stream = httpx.post(url + "/predict", json=body | {"stream": True}, timeout=60)
+
+    assert whole.status_code == 504
+    why = "Vertex AI ends requests to this dedicated endpoint after 0.3 s"
+    assert why in whole.json()["error"]["message"]
+    assert why in stream.text.split("event: error")[1]
+
+
+def test_vertex_ai_itself_means_a_dedicated_endpoint():
+    free = limits_of(ServerConfig())
+    dedicated = limits_of(ServerConfig(aip_mode="PREDICTION"))
+
+    assert (free.max_bytes > 10**12, free.timeout_s) == (True, math.inf)
+    assert (dedicated.max_bytes, dedicated.timeout_s) == (10 * 1024 * 1024, 600)
+
+
+def test_an_answer_larger_than_the_endpoint_lets_through_is_refused_with_its_size():
+    with pytest.raises(InvalidRequest, match=r"the answer has 1600000 bytes and a shared endpoint .* 1\.5 MB each way"):
+        SHARED.check_answer(1_600_000)
