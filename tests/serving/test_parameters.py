@@ -105,7 +105,7 @@ def test_the_same_seed_repeats_and_another_does_not(run):
 def test_without_a_seed_two_draws_differ(run):
     body = {"prompt": PROMPTS[0], "temperature": 2.0, "max_new_tokens": 24}
 
-    assert len(set(texts(run(*[body] * 4)))) > 1
+    assert len(set(texts(run(*[body] * 16)))) > 1  # the likeliest has 31 %: alone once in 10^8
 
 
 @pytest.mark.parametrize(
