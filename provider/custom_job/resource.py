@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from provider import duration
-from provider.api import Api
+from provider.api import Api, ApiError
 from provider.custom_job.document import (
     BAD,
     PREFIX,
@@ -22,6 +22,7 @@ from provider.custom_job.document import (
     output_uri,
     to_api,
 )
+from provider.custom_job.evaluation import metric_labels
 from provider.custom_job.jobs import CustomJobs
 from provider.custom_job.schema import CREATE_TIMEOUT, DELETE_TIMEOUT, SCHEMA, problems
 from provider.names import location_of, project_of
@@ -32,7 +33,7 @@ from tfplugin.schema import Schema
 from tfplugin.values import UNKNOWN, State
 
 # What a job that goes on will still tell.
-LEARNED = ("state", "start_time", "end_time", "error")
+LEARNED = ("state", "start_time", "end_time", "error", "metric_labels")
 
 
 @dataclass
@@ -72,9 +73,9 @@ class CustomJob:
         if progress.phase_now == "ADOPTED":
             self.adopted.add(name)
         known = planned | {"id": name, "name": name, "output_uri": output_uri(planned["base_output_directory"])}
-        known |= outcome(job)
+        known |= outcome(job) | {"metric_labels": None}
         try:
-            return self._ended(jobs, known, progress)
+            return self._evaluated(context, self._ended(jobs, known, progress))
         except OperationFailed:
             raise
         except (PluginError, Stopped) as error:
@@ -105,14 +106,27 @@ class CustomJob:
         if state["state"] not in (*BAD, SUCCEEDED) and job["state"] in BAD:
             said = (job.get("error") or {}).get("message", "Vertex AI gave no reason.")
             context.warn(f"Custom job {state['name']} ended as {job['state'].removeprefix(PREFIX)}", said)
-        return state | outcome(job)
+        return self._evaluated(context, state | outcome(job))
+
+    def _evaluated(self, context: Context, state: State) -> State:
+        """The state with what a job that has succeeded tells of its model, once its file can be read."""
+        if state["state"] != SUCCEEDED or not state["output_uri"] or state.get("metric_labels") is not None:
+            return state
+        try:
+            return state | {"metric_labels": metric_labels(self.api, state["output_uri"], stop=context.stop)}
+        except ApiError as error:
+            context.warn(
+                f"The metrics of custom job {state['name']} cannot be read: {error.summary}",
+                f"{error.detail}\nThe job has succeeded. The next plan or apply tries again.",
+            )
+            return state
 
     def update(self, context: Context, prior: State, planned: State) -> State:
         """Terraform's own settings change in place; a job that goes on is waited for."""
         if prior["state"] == SUCCEEDED:
             return planned
         known = planned | {name: prior[name] for name in (*LEARNED, "create_time")}
-        return self._ended(self._jobs(context, prior), known, self._progress(prior))
+        return self._evaluated(context, self._ended(self._jobs(context, prior), known, self._progress(prior)))
 
     def delete(self, context: Context, state: State) -> None:
         name = state["name"]

@@ -134,6 +134,13 @@ OUTCOME = [
     _computed("start_time", "When its container first ran, in RFC 3339."),
     _computed("end_time", "When it ended, in RFC 3339."),
     _computed("output_uri", "`gs://…/model`: AIP_MODEL_DIR of the job, where its model is; null without output."),
+    Attribute(
+        name="metric_labels",
+        type=map_of(STRING),
+        computed=True,
+        description="What `metrics.json` in `output_uri` says, as labels for a model version: `eval_rouge1 = 43_1234` "
+        "for 43.1234 on the validation split; null when the job wrote none.",
+    ),
     _computed("error", "Google's words for why it failed; null when it did not."),
 ]
 SCHEMA = Schema(
