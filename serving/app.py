@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from serving.chat import ChatTemplate
 from serving.config import ServerConfig
 from serving.errors import NotAllowed, NotFound, ServingError
 from serving.exchange.exchange import Exchange
@@ -19,10 +20,12 @@ from serving.generation import Generator
 from serving.lifecycle import Lifecycle
 from serving.metrics import ServerMetrics
 from serving.tracing import Tracing
+from serving.traits import Traits
 from serving.wires.health import HealthWire
 from serving.wires.observed import Observed
+from serving.wires.openai.wire import OpenAIWire
 from serving.wires.ops import ops_router
-from serving.wires.vertex import VertexWire
+from serving.wires.vertex.wire import Raw, VertexWire
 
 
 def create_app(
@@ -63,8 +66,11 @@ def create_app(
 def _wires(config: ServerConfig, generator: Generator, lifecycle: Lifecycle) -> list[Wire]:
     """Vertex AI's last: its words are those of every path that belongs to nobody."""
     exchange = Exchange(config, generator)
-    others: list[Wire] = [HealthWire(config, lifecycle)]
-    vertex = VertexWire(config, exchange, raw={}, has_route=not _is_taken(config.predict_route, others))
+    traits = Traits(config.model_dir)
+    openai = OpenAIWire(config, exchange, template=ChatTemplate(config.chat_template, traits))
+    others: list[Wire] = [HealthWire(config, lifecycle), openai]
+    raw = {"messages": Raw(openai, openai.answer_chat), "prompt": Raw(openai, openai.answer_completion)}
+    vertex = VertexWire(config, exchange, raw=raw, has_route=not _is_taken(config.predict_route, others))
     return [*others, vertex]
 
 

@@ -25,8 +25,8 @@ from serving.exchange.refusals import Wire
 from serving.exchange.stream import DONE, EventStream, data
 from serving.request import GenerateBody
 from serving.sequence import Completion, Delta
-from serving.wires.vertex_limits import limits_of
-from serving.wires.vertex_request import NAMES, PredictRequest, PredictResponse, answer, instance_schema
+from serving.wires.vertex.limits import limits_of
+from serving.wires.vertex.request import NAMES, PredictRequest, PredictResponse, answer, instance_schema
 
 
 @dataclass(frozen=True, slots=True)
