@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test test-fast lint format synth plan deploy destroy price bootstrap pin-weights model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
+.PHONY: help install up down status test test-fast lint format synth plan doctor deploy destroy price bootstrap pin-weights model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -44,7 +44,11 @@ synth: ## Terraform JSON of every stack into cdktf.out/ (ENV=prod for Google Clo
 plan: ## what would change (ENV=prod)
 	@FLAN_ENV=$(ENV) $(VENV)/python -m scripts.plan
 
-deploy: ## build the system on Google Cloud: make deploy ENV=prod
+doctor: ## what would make a deploy fail, each with its cure, in seconds (ENV=prod; ARGS=--json)
+	@$(VENV)/python -m scripts.doctor $(ENV) $(ARGS)
+
+deploy: ## build the system on Google Cloud: make deploy ENV=prod (DOCTOR=off skips the doctor)
+	@test "$(DOCTOR)" = off || $(VENV)/python -m scripts.doctor $(ENV) --brief
 	@FLAN_ENV=$(ENV) $(VENV)/python -m provider progress -- cdktf deploy '*'
 
 destroy: ## stop the bill: make destroy ENV=prod

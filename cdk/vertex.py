@@ -11,8 +11,9 @@ from typing import Any
 from cdktf import TerraformProvider, TerraformProviderGeneratorMetadata, TerraformResource, TerraformResourceLifecycle
 from constructs import Construct
 
-SOURCE, VERSION = "flanstack.local/flanstack/vertex", "0.1.0"
-_METADATA = TerraformProviderGeneratorMetadata(provider_name="vertex", provider_version=VERSION)
+from cdk.providers import VERTEX_SOURCE, VERTEX_VERSION
+
+_METADATA = TerraformProviderGeneratorMetadata(provider_name="vertex", provider_version=VERTEX_VERSION)
 
 
 NOT_SERVING = {
@@ -45,7 +46,7 @@ class VertexProvider(TerraformProvider):
             scope,
             id_,
             terraform_resource_type="vertex",
-            terraform_provider_source=SOURCE,
+            terraform_provider_source=VERTEX_SOURCE,
             terraform_generator_metadata=_METADATA,
         )
         _set(self, {"project": project, "region": region, "api_endpoint": api_endpoint, "access_token": access_token})

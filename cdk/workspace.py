@@ -13,12 +13,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from cdk import vertex
 from cdk.config import ROOT, DeploymentConfig
 from cdk.images import ARCHIVES
+from cdk.providers import GOOGLE_SOURCE, GOOGLE_VERSION, VERTEX_SOURCE, VERTEX_VERSION
 from cdk.sources import ImageSource
 
-GOOGLE_SOURCE, GOOGLE_VERSION = "registry.terraform.io/hashicorp/google", "6.50.0"
 KEPT_ARCHIVES = 3
 
 
@@ -59,7 +58,7 @@ def _write_lock(lock: Path, mirror: Path) -> None:
     """
     blocks = {
         source: f'provider "{source}" {{\n  version     = "{version}"\n  constraints = "{version}"\n'
-        for source, version in ((GOOGLE_SOURCE, GOOGLE_VERSION), (vertex.SOURCE, vertex.VERSION))
+        for source, version in ((GOOGLE_SOURCE, GOOGLE_VERSION), (VERTEX_SOURCE, VERTEX_VERSION))
     }
     if lock.exists() and all(block in lock.read_text() for block in blocks.values()):
         written = lock.stat().st_mtime

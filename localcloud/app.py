@@ -23,6 +23,7 @@ from localcloud import (
     iam,
     metadata,
     operation_routes,
+    quotas,
     serviceusage,
     storage,
 )
@@ -53,6 +54,7 @@ SERVICES = (
     cloudrun,
     storage,
     serviceusage,
+    quotas,
     metadata,
     iam,
     monitoring,

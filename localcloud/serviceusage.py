@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from localcloud import service_agents
 from localcloud.cloud import LocalCloud
 from localcloud.errors import invalid
 from localcloud.store import Document
@@ -35,9 +36,10 @@ def router(cloud: LocalCloud) -> APIRouter:
         if not service.endswith(".googleapis.com"):
             raise invalid(f"Invalid service {service!r}: a name such as aiplatform.googleapis.com is needed.")
         name = f"projects/{projects.id(project)}/services/{service}"
-        if on:
+        if on and store.get(name) is None:
             store.put(name, kind=KIND, document={"name": name})
-        else:
+            service_agents.introduce(cloud, projects.id(project), service)
+        elif not on:
             store.delete(name)
         verb = "Enable" if on else "Disable"
         response = {"service": shown(project, service)}
@@ -55,6 +57,18 @@ def router(cloud: LocalCloud) -> APIRouter:
     @routes.post("/v1/projects/{project}/services/{service}:disable")
     def disable(project: str, service: str) -> Document:
         return switch(project, service, on=False)
+
+    @routes.post("/v1beta1/projects/{project}/services/{service}:generateServiceIdentity")
+    def generate_identity(project: str, service: str) -> Document:
+        email = service_agents.email_of(projects.number(project), service)
+        if email is None:
+            raise invalid(f"{service} has no service agent here.")
+        return cloud.operations.done(
+            prefix=f"projects/{projects.id(project)}",
+            response={"email": email, "uniqueId": str(int.from_bytes(email.encode()[:8], "big"))},
+            response_type="type.googleapis.com/google.api.serviceusage.v1beta1.ServiceIdentity",
+            metadata=dict(METADATA),
+        )
 
     @routes.post("/v1/projects/{project}/services:batchEnable")
     def batch_enable(project: str, body: JsonBody) -> Document:
