@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter
 
 from localcloud.cloud import LocalCloud
-from localcloud.vertex import custom_job_routes, endpoint_routes, model_routes
+from localcloud.vertex import custom_job_routes, endpoint_routes, model_routes, tensorboard_routes
 from localcloud.vertex.custom_job_runs import CustomJobRuns
 from localcloud.vertex.custom_jobs import WORK, CustomJobs
 from localcloud.vertex.deployments import Deployments
@@ -19,6 +19,7 @@ from localcloud.vertex.models import Models
 from localcloud.vertex.prediction import Predictions
 from localcloud.vertex.prediction_routes import PredictionRoutes
 from localcloud.vertex.replicas import Replicas
+from localcloud.vertex.tensorboards import Tensorboards
 
 PREFIXES = ("/v1", "/v1beta1")
 
@@ -41,12 +42,14 @@ def router(cloud: LocalCloud) -> APIRouter:
         endpoint_routes.add_routes(routes, EndpointService(cloud, endpoints), deployments, prefix)
     for prefix in (*PREFIXES, "/ui"):
         custom_job_routes.add_routes(routes, CustomJobs(cloud), prefix)
+        tensorboard_routes.add_routes(routes, Tensorboards(cloud), prefix)
     return routes
 
 
 def register(cloud: LocalCloud) -> None:
     models, endpoints = Models(cloud.store, cloud.projects), Endpoints(cloud)
     deployments = Deployments(cloud, models, endpoints, Replicas(cloud, models))
+    tensorboards = Tensorboards(cloud)
     model_service, endpoint_service = ModelService(cloud, models, endpoints), EndpointService(cloud, endpoints)
     for work, handler in {
         "uploadModel": model_service.run_upload,
@@ -59,6 +62,9 @@ def register(cloud: LocalCloud) -> None:
         "mutateDeployedModel": deployments.run_mutate,
         WORK: CustomJobRuns(cloud).run,
         "deleteCustomJob": CustomJobs(cloud).run_delete,
+        "createTensorboard": tensorboards.run_create,
+        "updateTensorboard": tensorboards.run_patch,
+        "deleteTensorboard": tensorboards.run_delete,
     }.items():
         cloud.operations.register(work, handler)
     cloud.starters.append(deployments.start_all)

@@ -231,6 +231,15 @@ resource "google_vertex_ai_endpoint" "flan" {
   }
 }
 
+resource "google_vertex_ai_tensorboard" "training" {
+  display_name = var.changed ? "Fine-tuning, again" : "Fine-tuning"
+  region       = var.digit == "" ? "europe-west4" : "us-central1"
+
+  labels = {
+    part = "training"
+  }
+}
+
 resource "google_cloud_run_v2_service" "ui" {
   name                = "flan-ui${var.digit}"
   location            = "europe-west4"
@@ -290,17 +299,18 @@ resource "google_cloud_run_v2_service_iam_member" "invoker" {
 
 output "ids" {
   value = {
-    connection = google_cloudbuildv2_connection.github.id
-    endpoint   = google_vertex_ai_endpoint.flan.id
-    images     = google_artifact_registry_repository.images.id
-    reader     = google_storage_bucket_iam_member.reader.id
-    repository = google_cloudbuildv2_repository.source.id
-    role       = google_project_iam_custom_role.predict.id
-    service    = google_project_service.vertex.id
-    account    = google_service_account.build.id
-    trigger    = google_cloudbuild_trigger.serving.id
-    ui         = google_cloud_run_v2_service.ui.id
-    uri        = google_cloud_run_v2_service.ui.uri
-    writer     = google_artifact_registry_repository_iam_member.writer.id
+    connection  = google_cloudbuildv2_connection.github.id
+    endpoint    = google_vertex_ai_endpoint.flan.id
+    images      = google_artifact_registry_repository.images.id
+    reader      = google_storage_bucket_iam_member.reader.id
+    repository  = google_cloudbuildv2_repository.source.id
+    role        = google_project_iam_custom_role.predict.id
+    service     = google_project_service.vertex.id
+    account     = google_service_account.build.id
+    tensorboard = google_vertex_ai_tensorboard.training.id
+    trigger     = google_cloudbuild_trigger.serving.id
+    ui          = google_cloud_run_v2_service.ui.id
+    uri         = google_cloud_run_v2_service.ui.uri
+    writer      = google_artifact_registry_repository_iam_member.writer.id
   }
 }

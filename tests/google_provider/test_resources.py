@@ -1,5 +1,7 @@
 """Every resource type through its life: real Terraform, the stand-in, and a real local cloud."""
 
+import re
+
 import pytest
 
 from localcloud.google_provider.resources import table
@@ -9,6 +11,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 ACCOUNT = "flan-build@flan.iam.gserviceaccount.com"
 PLACE = "projects/flan/locations/europe-west4"
 ENDPOINT = "google_vertex_ai_endpoint.flan"
+TENSORBOARD = "google_vertex_ai_tensorboard.training"
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def test_a_second_plan_is_empty(system):
 
 def test_ids_are_those_of_the_real_provider(system):
     ids = system.outputs()["ids"]
-    trigger, uri = ids.pop("trigger"), ids.pop("uri")
+    trigger, uri, tensorboard = ids.pop("trigger"), ids.pop("uri"), ids.pop("tensorboard")
 
     assert ids == {
         "account": f"projects/flan/serviceAccounts/{ACCOUNT}",
@@ -45,6 +48,7 @@ def test_ids_are_those_of_the_real_provider(system):
     }
     assert trigger.startswith(f"{PLACE}/triggers/")
     assert uri.startswith("http")
+    assert re.fullmatch(r"projects/\d+/locations/europe-west4/tensorboards/\d+", tensorboard)
 
 
 def test_computed_attributes_are_filled_in(system):
@@ -82,6 +86,7 @@ def test_what_can_be_changed_is_changed_in_place_and_back(system):
             "google_project_iam_custom_role.predict",
             "google_service_account.build",
             "google_storage_bucket.staging",
+            TENSORBOARD,
             ENDPOINT,
         )
     }
@@ -153,9 +158,12 @@ def test_a_bucket_with_objects_is_destroyed_only_with_force(system, cloud):
 
 
 def test_every_resource_can_be_imported(system, workspace, cloud, image, configuration):
-    trigger = system.outputs()["ids"]["trigger"]
+    ids = system.outputs()["ids"]
     folder = workspace("imports", api=cloud.url, image=image).write(configuration).init()
-    imports = [f'import {{\n  to = {to}\n  id = "{id_}"\n}}' for to, id_ in _import_ids(trigger).items()]
+    imports = [
+        f'import {{\n  to = {to}\n  id = "{id_}"\n}}'
+        for to, id_ in _import_ids(ids["trigger"], ids["tensorboard"]).items()
+    ]
     folder.write("\n".join(imports), "imports.tf")
 
     planned = folder.plan()
@@ -194,7 +202,7 @@ def test_a_role_whose_name_is_taken_by_its_deleted_self_comes_back(system, cloud
     system.run("destroy", "-auto-approve", "-input=false")
 
 
-def _import_ids(trigger):
+def _import_ids(trigger, tensorboard):
     return {
         "google_project_service.vertex": "flan/aiplatform.googleapis.com",
         "google_service_account.build": f"projects/flan/serviceAccounts/{ACCOUNT}",
@@ -212,6 +220,7 @@ def _import_ids(trigger):
         "google_cloudbuildv2_repository.source": f"{PLACE}/connections/flan-github/repositories/flan-source",
         "google_cloudbuild_trigger.serving": trigger,
         ENDPOINT: f"{PLACE}/endpoints/1234567",
+        TENSORBOARD: tensorboard,
         "google_cloud_run_v2_service.ui": f"{PLACE}/services/flan-ui",
         "google_cloud_run_v2_service_iam_member.invoker": f"{PLACE}/services/flan-ui roles/run.invoker allUsers",
     }

@@ -17,6 +17,7 @@ from localcloud.google_provider.resources import (
     service_account,
     storage,
     vertex_endpoint,
+    vertex_tensorboard,
 )
 from localcloud.google_provider.rest_resource import RestResource
 from localcloud.google_provider.settings import Settings
@@ -33,6 +34,7 @@ REST: tuple[tuple[RestMapping, type[RestResource]], ...] = (
     (service_account.SERVICE_ACCOUNT, service_account.ServiceAccount),
     (storage.BUCKET, storage.Bucket),
     (vertex_endpoint.ENDPOINT, vertex_endpoint.Endpoint),
+    (vertex_tensorboard.TENSORBOARD, vertex_tensorboard.Tensorboard),
 )
 
 
