@@ -21,8 +21,7 @@ TYPE = "type.googleapis.com/google.cloud.aiplatform.v1.Tensorboard"
 EMPTY = "type.googleapis.com/google.protobuf.Empty"
 FIELDS = ("displayName", "description", "labels", "isDefault")
 MADE_FIELDS = (*FIELDS, "encryptionSpec")
-FILTER_EMPTY = "type.googleapis.com/google.protobuf.Empty"
-FIELDS = ("displayName", "labels")
+FILTER_FIELDS = ("displayName", "labels")
 
 
 class Tensorboards:
