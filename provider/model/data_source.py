@@ -12,6 +12,7 @@ from typing import Any
 
 from provider.api import Api, JsonObject
 from provider.limits import refused, region_problems
+from provider.model.aliases import aliases_of
 from provider.model.registry import DEFAULT_ALIAS, Registry
 from tfplugin.resource import Context, PluginError, Problem
 from tfplugin.schema import STRING, Attribute, Body, Schema, list_of, map_of
@@ -94,7 +95,7 @@ class ModelData:
             "name": name,
             "version_id": str(version["versionId"]),
             "version_name": f"{name}@{version['versionId']}",
-            "version_aliases": version.get("versionAliases", []),
+            "version_aliases": aliases_of(version),
             "all_labels": version.get("labels", {}),
             "description": version.get("description") or None,
             "artifact_uri": version.get("artifactUri") or None,
@@ -142,8 +143,7 @@ def _version(registry: Registry, name: str, config: State) -> JsonObject:
     if version is not None:
         return version
     held = "; ".join(
-        f"{one['versionId']} ({', '.join(one.get('versionAliases', [])) or 'no alias'})"
-        for one in registry.versions(name)
+        f"{one['versionId']} ({', '.join(aliases_of(one)) or 'no alias'})" for one in registry.versions(name)
     )
     which = "alias" if config["alias"] else "version_id"
     raise PluginError(f"The model has no version {wanted}", f"{name} has {held or 'none'}.", path=(which,))

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 
 from provider.api import JsonObject
 from provider.model import container_spec
+from provider.model.aliases import alias_of, aliases_of
 from tfplugin.values import State
 
 # Fields of the model itself, not of a version, and what Google calls them.
@@ -59,14 +61,43 @@ def derived_model_id(display_name: str) -> str:
     return f"m-{letters}-{digest}" if letters else f"m-{digest}"
 
 
-def to_api(planned: State, *, is_version: bool) -> JsonObject:
-    """is_version: labels and description belong to the model, which has them already."""
+def request_alias(planned: State, before: str | None) -> str:
+    """An alias that the planned version has and no other: an apply finds by it what a killed one uploaded.
+
+    before: the version that it follows, None for a first one; so a return to an older container is another request.
+    """
+    request = [container_spec.to_api(planned["container_spec"][0]), planned["artifact_uri"] or None, before]
+    return alias_of(request)
+
+
+def twin_of(planned: State, versions: Sequence[JsonObject], alias: str, *, known: Sequence[str]) -> JsonObject | None:
+    """The planned version, if it is among these: by its request's alias.
+
+    Without one, what was uploaded otherwise and is the same in container and artifact, as far as Google shows them.
+    known: ids of versions that the state has, none of which is such a one.
+    """
+    for one in versions:
+        if alias in one.get("versionAliases", []):
+            return one
+    wanted = (container_spec.to_api(planned["container_spec"][0]), planned["artifact_uri"] or None)
+    twins = [
+        one
+        for one in versions
+        if "containerSpec" in one
+        and str(one["versionId"]) not in known
+        and (container_spec.to_api(container_spec.from_api(one["containerSpec"])), one.get("artifactUri")) == wanted
+    ]
+    return max(twins, key=lambda one: int(one["versionId"]), default=None)
+
+
+def to_api(planned: State, *, alias: str, is_version: bool) -> JsonObject:
+    """alias: the request's. is_version: labels and description belong to the model, which has them already."""
     body: JsonObject = {
         "displayName": planned["display_name"],
         "containerSpec": container_spec.to_api(planned["container_spec"][0]),
+        "versionAliases": [*(planned["version_aliases"] or ()), alias],
     }
     names = {
-        "version_aliases": "versionAliases",
         "version_description": "versionDescription",
         "artifact_uri": "artifactUri",
     }
@@ -81,12 +112,21 @@ def seen(found: JsonObject, state: State) -> State:
     for name, api in texts.items():
         seen[name] = found.get(api) or (state[name] if not state[name] else None)
     seen["labels"] = found.get("labels") or (state["labels"] if not state["labels"] else None)
-    aliases = [alias for alias in found.get("versionAliases", []) if alias != "default"]
+    aliases = [alias for alias in aliases_of(found) if alias != "default"]
     held = state["version_aliases"] or []
     wanted = [alias for alias in held if alias in aliases or alias == "default"]
     extra = sorted(set(aliases) - set(held))
     seen["version_aliases"] = [*wanted, *extra] or (state["version_aliases"] if not held else None)
     version = str(found.get("versionId", state["version_id"]))
     seen |= {"version_id": version, "version_name": f"{state['id']}@{version}"}
-    seen["create_time"] = found.get("versionCreateTime") or found.get("createTime") or state["create_time"]
-    return seen
+    return seen | _made_anew(found, state)
+
+
+def _made_anew(found: JsonObject, state: State) -> State:
+    """When it was made; and what it is, if that is not when the state's was: a version never changes, but its number
+    may be another's, once the model was deleted and uploaded again."""
+    time = found.get("versionCreateTime") or found.get("createTime") or state["create_time"]
+    if state["create_time"] in (None, time):
+        return {"create_time": time}
+    spec = [container_spec.from_api(found["containerSpec"])] if "containerSpec" in found else []
+    return {"create_time": time, "container_spec": spec, "artifact_uri": found.get("artifactUri") or None}

@@ -36,6 +36,10 @@ class Registry:
     def operation(self, name: str) -> JsonObject | None:
         return self.find(name)
 
+    def wait(self, operation: JsonObject, *, timeout_s: float, progress: Progress) -> JsonObject:
+        """The operation's response. Raises OperationFailed, OperationTimedOut, ApiError or Stopped."""
+        return wait(self.api, operation, timeout_s=timeout_s, progress=progress, stop=self.stop, region=self.region)
+
     def uploads(self, name: str) -> list[JsonObject]:
         """The operations that upload to a model right now, be it its first version."""
         page = self.find(f"{name}/operations") or {}
@@ -105,7 +109,7 @@ class Registry:
             progress=progress,
         )
         if operation is not None:
-            wait(self.api, operation, timeout_s=timeout_s, progress=progress, stop=self.stop, region=self.region)
+            self.wait(operation, timeout_s=timeout_s, progress=progress)
 
     def _call(self, method: str, path: str, body: JsonObject, *, params: dict[str, str] | None = None) -> JsonObject:
         return self.api.call(
