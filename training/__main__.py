@@ -1,4 +1,4 @@
-"""`python -m training`: makes the embedded dialogue model, evaluates a model, or shows the corpus."""
+"""`python -m training`: tunes a model, makes the embedded dialogue model, evaluates a model, or shows the corpus."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+
+from training.tuning import command as tuning
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "models" / "dialogue-t5-mini"
@@ -97,6 +99,7 @@ def main() -> int:
         sub.set_defaults(work=work)
         return sub
 
+    tuning.add(command("fine-tune", tuning.fine_tune))
     making = command("make", make)
     making.add_argument("--out", type=Path, default=MODEL, help="model folder to write (default %(default)s)")
     making.add_argument("--run", type=Path, default=RUN, help="folder of the run's checkpoint (default %(default)s)")
