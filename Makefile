@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test test-fast lint format synth plan doctor deploy destroy price bootstrap pin-weights model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
+.PHONY: help install up down status test test-fast lint format synth plan doctor deploy destroy price bootstrap pin-weights train model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ bootstrap: ## the bucket that keeps Terraform's state: make bootstrap ENV=prod
 
 pin-weights: ## write the checkpoint's sha256 sums into deployments/ENV.toml
 	@$(VENV)/python -m scripts.pin_weights $(ENV)
+
+train: ## tune the embedded model on generated dialogues, start to ROUGE report; goes on where it was stopped
+	@$(VENV)/python -m training fine-tune --task generated-dialogues
 
 model: ## train the embedded dialogue model again, about 15 minutes
 	@$(VENV)/python -m training make
