@@ -12,7 +12,12 @@ from localcloud.errors import invalid
 from localcloud.store import Document
 from localcloud.wire import JsonBody, page
 
-KIND = "enabledService"
+KIND, SWITCHED_OFF = "enabledService", "disabledService"
+# On in every project until somebody switches them off.
+BORN_WITH = ("cloudresourcemanager.googleapis.com", "serviceusage.googleapis.com")
+    "cloudresourcemanager.googleapis.com",
+    "serviceusage.googleapis.com",
+)  # on until somebody switches them off
 RESPONSE = "type.googleapis.com/google.api.serviceusage.v1.{}ServiceResponse"
 METADATA = {"@type": "type.googleapis.com/google.api.serviceusage.v1.OperationMetadata"}
 
@@ -23,7 +28,8 @@ def router(cloud: LocalCloud) -> APIRouter:
 
     def shown(project: str, service: str) -> Document:
         name = f"projects/{projects.id(project)}/services/{service}"
-        state = "ENABLED" if store.get(name) else "DISABLED"
+        is_on = store.get(name) is not None or (service in BORN_WITH and store.get(f"{name}/off") is None)
+        state = "ENABLED" if is_on else "DISABLED"
         number = projects.number(project)
         return {
             "name": f"projects/{number}/services/{service}",
@@ -36,11 +42,14 @@ def router(cloud: LocalCloud) -> APIRouter:
         if not service.endswith(".googleapis.com"):
             raise invalid(f"Invalid service {service!r}: a name such as aiplatform.googleapis.com is needed.")
         name = f"projects/{projects.id(project)}/services/{service}"
+        if on:
+            store.delete(f"{name}/off")
         if on and store.get(name) is None:
             store.put(name, kind=KIND, document={"name": name})
             service_agents.introduce(cloud, projects.id(project), service)
         elif not on:
             store.delete(name)
+            store.put(f"{name}/off", kind=SWITCHED_OFF, document={"name": name})
         verb = "Enable" if on else "Disable"
         response = {"service": shown(project, service)}
         return cloud.operations.done(

@@ -15,9 +15,13 @@ from typing import Any
 
 import httpx
 
+from cdk.config import ConfigError, load
 from provider.progress.follow import Follower
 from scripts.cdktf_run import STACKS, CdktfFailed, CdktfRun, StackResult
 from scripts.deployment import Deployment
+from scripts.doctor.finding import Level
+from scripts.doctor.rounds import findings_of
+from scripts.doctor.text import line
 from scripts.local_cloud import LocalCloudFailed
 from scripts.machine import ROOT, RUN_DISK_GB, MachineUnfit, check_disk, check_node, check_terraform
 from scripts.timeline import Phase, Timeline, clock
@@ -32,7 +36,7 @@ HOURS_PER_MONTH = 730
 
 
 class SystemUnwell(Exception):
-    """Everything was built, but an answer is missing or wrong; the message says which and where to look."""
+    """A deploy would fail, or an answer is missing or wrong after it; the message says which and where to look."""
 
 
 class ProgressFollower:
@@ -58,6 +62,12 @@ class ProgressFollower:
         while not self._done.wait(0.2):
             for event in follower.new():
                 self._phase.note(f"{event.resource}: {event.told}")
+
+
+def examine_first(env: str) -> None:
+    """SystemUnwell when the doctor knows that the deploy would fail. What may be well is not told here."""
+    if wrong := [one for one in findings_of(load(env)) if one.level is Level.FAILURE]:
+        raise SystemUnwell("\n".join(map(line, wrong)))
 
 
 def deploy(timeline: Timeline) -> dict[str, StackResult]:
@@ -150,6 +160,8 @@ def up(timeline: Timeline, deployment: Deployment) -> None:
     cloud = deployment.local_cloud()
     with timeline.phase("local Google Cloud") as phase:
         phase.note("started" if cloud.start() else "was running")
+    with timeline.phase("doctor"):
+        examine_first(deployment.env)
     results = deploy(timeline)
     with timeline.phase("one prediction"):
         answer = predict(str(deployment.outputs("endpoint")["predict_url"]))
@@ -170,7 +182,7 @@ def main() -> int:
     except CdktfFailed as error:
         print(f"\n{error}\n\nAll of it: {LOG}. Mend it and run `make up` again.", file=sys.stderr)
         return 1
-    except (MachineUnfit, LocalCloudFailed, SystemUnwell) as error:
+    except (ConfigError, MachineUnfit, LocalCloudFailed, SystemUnwell) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     return 0

@@ -13,53 +13,13 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import asdict
 
-from cdk.config import ConfigError, DeploymentConfig, load
-from scripts.doctor.apis import apis
-from scripts.doctor.credentials import credentials
-from scripts.doctor.examination import TIME_LIMIT_S, Check, examine, worst
-from scripts.doctor.finding import Finding, Level
-from scripts.doctor.images import images
-from scripts.doctor.places import places
-from scripts.doctor.programs import programs
-from scripts.doctor.quota import quota
-from scripts.doctor.room import disk, ports
-from scripts.doctor.service_agents import service_agents
-from scripts.doctor.weights import checked as weights
-from scripts.google_api import GoogleApi
-
-COLOURS = {Level.OK: "32", Level.WARNING: "33", Level.FAILURE: "31"}
-
-
-def checks_of(config: DeploymentConfig, api: GoogleApi) -> list[Check]:
-    """Every check, in the order in which they are told: this machine, the project, what is deployed."""
-    return [
-        Check("programs", lambda: programs(config)),
-        Check("disk", disk),
-        Check("ports", lambda: ports(config, api)),
-        Check("weights", lambda: weights(config)),
-        Check("credentials", lambda: credentials(config, api)),
-        Check("APIs", lambda: apis(config, api)),
-        Check("quota", lambda: quota(config, api)),
-        Check("service agents", lambda: service_agents(config, api)),
-        Check("places", lambda: places(config, api)),
-        Check("images", lambda: images(config, api)),
-    ]
-
-
-def line(finding: Finding, *, colour: bool) -> str:
-    level = f"{finding.level.value:<8}"
-    shown = f"\033[{COLOURS[finding.level]}m{level}\033[0m" if colour else level
-    text = f"  {shown} {finding.subject:<15} {finding.text}"
-    return text + (f"\n{' ' * 27}cure: {finding.cure}" if finding.cure else "")
-
-
-def verdict(findings: Sequence[Finding], seconds: float) -> str:
-    counts = {level: sum(one.level is level for one in findings) for level in Level}
-    said = f"{counts[Level.OK]} ok, {counts[Level.WARNING]} to look at, {counts[Level.FAILURE]} to cure"
-    return f"{said} ({seconds:.1f} s)"
+from cdk.config import ConfigError, load
+from scripts.doctor.examination import worst
+from scripts.doctor.finding import Level
+from scripts.doctor.rounds import findings_of
+from scripts.doctor.text import line, verdict
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,17 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 1
-    with closing(GoogleApi(config.google)) as api:
-        findings = examine(checks_of(config, api), time_limit_s=TIME_LIMIT_S)
+    findings = findings_of(config)
     level, seconds = worst(findings), time.monotonic() - started
     if options.json:
-        body = {
-            "env": config.env,
-            "level": level,
-            "seconds": round(seconds, 2),
-            "findings": list(map(asdict, findings)),
-        }
-        print(json.dumps(body, indent=2))
+        told_all = {"level": level, "seconds": round(seconds, 2), "findings": [asdict(one) for one in findings]}
+        print(json.dumps({"env": config.env, **told_all}, indent=2))
     else:
         told = [one for one in findings if not options.brief or one.level is not Level.OK]
         for finding in told:

@@ -7,9 +7,10 @@ from contextlib import closing
 
 import pytest
 
-from scripts.doctor.__main__ import checks_of, main
+from scripts.doctor.__main__ import main
 from scripts.doctor.examination import Check, examine, worst
 from scripts.doctor.finding import Level, ok
+from scripts.doctor.rounds import checks_of
 from scripts.google_api import GoogleApi, NotThere, Unreachable
 
 

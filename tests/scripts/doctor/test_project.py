@@ -83,7 +83,7 @@ def test_a_local_cloud_that_is_not_up_is_a_failure_that_make_up_cures(project):
 
 
 def test_apis_that_the_first_deploy_enables_are_a_warning(project):
-    project.enable(("serviceusage", "cloudresourcemanager", "iam"))
+    project.enable(("iam",))
 
     finding = only(look(apis, project))
 
@@ -92,6 +92,8 @@ def test_apis_that_the_first_deploy_enables_are_a_warning(project):
 
 
 def test_apis_that_terraform_needs_to_enable_others_are_a_failure(project):
+    project.cloud.call("POST", f"/v1/projects/{project.name}/services/serviceusage.googleapis.com:disable")
+
     finding = only(look(apis, project))
 
     assert finding.level == "failure"
