@@ -15,9 +15,6 @@ from localcloud.wire import JsonBody, page
 KIND, SWITCHED_OFF = "enabledService", "disabledService"
 # On in every project until somebody switches them off.
 BORN_WITH = ("cloudresourcemanager.googleapis.com", "serviceusage.googleapis.com")
-    "cloudresourcemanager.googleapis.com",
-    "serviceusage.googleapis.com",
-)  # on until somebody switches them off
 RESPONSE = "type.googleapis.com/google.api.serviceusage.v1.{}ServiceResponse"
 METADATA = {"@type": "type.googleapis.com/google.api.serviceusage.v1.OperationMetadata"}
 
