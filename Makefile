@@ -70,7 +70,7 @@ pin-weights: ## write the checkpoint's sha256 sums into deployments/ENV.toml
 	@$(VENV)/python -m scripts.pin_weights $(ENV)
 
 train: ## tune the embedded model on generated dialogues, start to ROUGE report; goes on where it was stopped
-	@$(VENV)/python -m training fine-tune --task generated-dialogues
+	@$(VENV)/python -m training fine-tune --task generated-dialogues --threads 1
 
 model: ## train the embedded dialogue model again, about 15 minutes
 	@$(VENV)/python -m training make
