@@ -19,18 +19,25 @@ from typing import Protocol
 import torch
 
 from serving.request import ValidRequest
+from serving.sequence import Likelihood
 
 # B rows of the batch, M width of their states, R rows of it that are not plain greedy, V vocabulary,
 # T tokens so far (start token included).
 
+LEAST_LOGPROB = -9999.0  # JSON has no word for what is impossible
+
 
 @dataclass(slots=True)
 class Draw:
-    """What one row's next token depends on besides its scores. token_ids: start token and all generated ones."""
+    """What one row's next token depends on besides its scores. token_ids: start token and all generated ones.
+
+    likelihood: of the token drawn last, where the request wants to know it.
+    """
 
     request: ValidRequest
     token_ids: list[int]
     chance: random.Random = field(init=False)
+    likelihood: Likelihood | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         seed = self.request.sampling.seed if self.request.sampling else None
@@ -40,6 +47,11 @@ class Draw:
     def is_plain(self) -> bool:
         """Greedy without penalty: the likeliest token, and nothing to compute."""
         return self.request.sampling is None and self.request.repetition_penalty == 1
+
+    @property
+    def needs_scores(self) -> bool:
+        """More is wanted than the likeliest token."""
+        return not self.is_plain or self.request.num_logprobs is not None
 
 
 class Output(Protocol):
@@ -60,7 +72,7 @@ def draw(x_BM: torch.Tensor, rows: Seq[Draw], output: Output) -> tuple[list[int]
     """
     if not output.has_best:
         return _draw_mixed(output.scores(x_BM), rows)
-    plain = [index for index, row in enumerate(rows) if row.is_plain]
+    plain = [index for index, row in enumerate(rows) if not row.needs_scores]
     tokens, finite = [0] * len(rows), [False] * len(rows)
     if plain:
         everything = len(plain) == len(rows)
@@ -68,7 +80,7 @@ def draw(x_BM: torch.Tensor, rows: Seq[Draw], output: Output) -> tuple[list[int]
         for index, token, score in zip(plain, best_tokens, best_scores, strict=True):
             tokens[index], finite[index] = token, math.isfinite(score)
     if len(plain) < len(rows):
-        others = [index for index, row in enumerate(rows) if not row.is_plain]
+        others = [index for index, row in enumerate(rows) if row.needs_scores]
         drawn = _draw_mixed(output.scores(x_BM[others]), [rows[index] for index in others])
         for index, token, is_finite in zip(others, *drawn, strict=True):
             tokens[index], finite[index] = token, is_finite
@@ -84,7 +96,24 @@ def _draw_mixed(scores_BV: torch.Tensor, rows: Seq[Draw]) -> tuple[list[int], li
         tokens_B[where_R] = _draw_rows(scores_BV[where_R], [rows[index] for index in chosen])
     both_2B = torch.stack([tokens_B, torch.isfinite(best_B).long()])
     tokens, finite = both_2B.tolist()
+    _tell_likelihoods(scores_BV, rows, tokens)
     return tokens, [bool(value) for value in finite]
+
+
+def _tell_likelihoods(scores_BV: torch.Tensor, rows: Seq[Draw], tokens: list[int]) -> None:
+    """Of the model's own distribution: before penalty, temperature, top-k and top-p."""
+    wanting = [index for index, row in enumerate(rows) if row.request.num_logprobs is not None]
+    if not wanting:
+        return
+    where_R = torch.tensor(wanting, device=scores_BV.device)
+    logprobs_RV = scores_BV[where_R].float().log_softmax(-1).clamp_min_(LEAST_LOGPROB)
+    num_top = min(max(rows[index].request.num_logprobs or 0 for index in wanting), scores_BV.shape[-1])
+    taken_R1 = torch.tensor([[tokens[index]] for index in wanting], device=scores_BV.device)
+    top_RK = logprobs_RV.topk(num_top)
+    taken, best, ids = logprobs_RV.gather(1, taken_R1)[:, 0].tolist(), top_RK.values.tolist(), top_RK.indices.tolist()
+    for place, index in enumerate(wanting):
+        num = rows[index].request.num_logprobs or 0
+        rows[index].likelihood = Likelihood(taken[place], tuple(zip(ids[place][:num], best[place][:num], strict=True)))
 
 
 def _draw_rows(scores_RV: torch.Tensor, rows: list[Draw]) -> torch.Tensor:

@@ -252,7 +252,7 @@ class T5Engine:
         for slot, (row, token, is_finite) in enumerate(zip(self._rows, tokens, finite, strict=True)):
             if is_finite:
                 row.draw.token_ids.append(token)
-                row.sequence.accept(token, is_eos=token in self._eos_ids, now=now)
+                row.sequence.accept(token, is_eos=token in self._eos_ids, now=now, likelihood=row.draw.likelihood)
             else:
                 self._caches.clear(slot)
                 row.sequence.end(EngineFailed("the model computed a number that is not finite for this prompt"))

@@ -77,7 +77,8 @@ class _Acceptance(StoppingCriteria):  # type: ignore[misc]
             if row in self._sampler.broken:
                 sequence.end(EngineFailed("the model computed a number that is not finite for this prompt"))
             if not sequence.is_ended:
-                sequence.accept(token, is_eos=token in self._eos_ids, now=now)
+                likelihood = self._sampler.likelihood(row, token)
+                sequence.accept(token, is_eos=token in self._eos_ids, now=now, likelihood=likelihood)
             is_done.append(sequence.is_ended)
         return torch.tensor(is_done, device=ids_BT.device)
 

@@ -16,7 +16,9 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from serving.drawing import LEAST_LOGPROB
 from serving.request import Sampling, ValidRequest
+from serving.sequence import Likelihood
 
 # B batch, T tokens so far (start token included), V vocabulary.
 
@@ -25,6 +27,7 @@ class RowSampler:
     """One row's processors and its own random state, so that its draw does not depend on who shares the batch."""
 
     def __init__(self, request: ValidRequest, *, device: torch.device) -> None:
+        self.num_logprobs = request.num_logprobs
         self._penalty = (
             RepetitionPenaltyLogitsProcessor(request.repetition_penalty) if request.repetition_penalty != 1 else None
         )
@@ -55,16 +58,32 @@ class RowSampler:
 
 
 class BatchSampler(LogitsProcessor):  # type: ignore[misc]
-    """Applies each row's sampler; remembers the rows whose scores were not finite."""
+    """Applies each row's sampler; remembers the rows whose scores were not finite, and likelihoods where wanted."""
 
     def __init__(self, samplers: list[RowSampler]) -> None:
         self._samplers = samplers
+        self._logprobs: dict[int, torch.Tensor] = {}
         self.broken: set[int] = set()
+
+    def likelihood(self, row: int, token: int) -> Likelihood | None:
+        """Of the token that the row took at this step, in the model's own distribution."""
+        num_top = self._samplers[row].num_logprobs
+        if num_top is None or row not in self._logprobs:
+            return None
+        logprobs_V = self._logprobs[row]
+        top_K = logprobs_V.topk(min(num_top, len(logprobs_V)))
+        pairs = zip(top_K.indices.tolist(), top_K.values.tolist(), strict=True)
+        return Likelihood(logprobs_V[token].item(), tuple(pairs))
 
     def __call__(self, ids_BT: torch.Tensor, scores_BV: torch.Tensor) -> torch.Tensor:
         # NaN or +inf anywhere makes the row's maximum NaN or +inf
         is_finite = torch.isfinite(scores_BV.amax(-1)).tolist()
         self.broken |= {row for row, finite in enumerate(is_finite) if not finite}
+        self._logprobs = {
+            row: scores_BV[row].float().log_softmax(-1).clamp_min_(LEAST_LOGPROB)
+            for row, sampler in enumerate(self._samplers)
+            if sampler.num_logprobs is not None and row not in self.broken
+        }
         if not self.broken and all(sampler.is_plain for sampler in self._samplers):
             return scores_BV
         scores_BV = scores_BV.clone()

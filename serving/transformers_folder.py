@@ -5,11 +5,13 @@ Knows config.json and transformers' classes; knows no T5, no engine.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from serving.memory import Room
+from serving.traits import DOLLY_END
 
 
 def class_name(config: Mapping[str, Any]) -> str | None:
@@ -41,7 +43,18 @@ def load_other(folder: Path, config: Mapping[str, Any], room: Room, *, dtype: An
             f"{len(missing)} tensors that config.json asks for are not in the weights, such as {missing[0]}; "
             "they would be random numbers"
         )
+    _end_where_tuned(model, folder)
     return model.eval()
+
+
+def _end_where_tuned(model: Any, folder: Path) -> None:
+    """A dolly was tuned to end its answers with a token that its generation_config.json does not name."""
+    added = json.loads((folder / "tokenizer.json").read_text()).get("added_tokens", [])
+    ends = [token["id"] for token in added if token["content"] == DOLLY_END]
+    if ends:
+        known = model.generation_config.eos_token_id
+        known = known if isinstance(known, list) else [] if known is None else [known]
+        model.generation_config.eos_token_id = [*known, *ends]
 
 
 def _check_positions(config: Mapping[str, Any], room: Room) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from serving.config import ServerConfig
 from serving.errors import InvalidRequest
-from serving.wires.vertex_limits import SHARED, limits_of
+from serving.wires.vertex.limits import SHARED, limits_of
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "contract" / "predict.json").read_text())
 
