@@ -41,8 +41,9 @@ format: ## ruff's fixes and formatting
 synth: ## Terraform JSON of every stack into cdktf.out/ (ENV=prod for Google Cloud)
 	@FLAN_ENV=$(ENV) cdktf synth
 
-plan: ## what would change (ENV=prod)
-	@FLAN_ENV=$(ENV) $(VENV)/python -m scripts.plan
+# A plan is no gate: that something needs approval (2) is told, and no failure. CI asks for the status itself.
+plan: ## what would change, what it costs before and after, and what could hurt (ENV=prod)
+	@FLAN_ENV=$(ENV) $(VENV)/python -m scripts.plan $(ARGS) || [ $$? -eq 2 ]
 
 doctor: ## what would make a deploy fail, each with its cure, in seconds (ENV=prod; ARGS=--json)
 	@$(VENV)/python -m scripts.doctor $(ENV) $(ARGS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from cdk.config import ROOT, ConfigError, DeploymentConfig, load
 from cdk.prices.deployment import Price, price
@@ -25,14 +26,15 @@ def main() -> int:
         if arguments.prices:
             print(_bill(config, costs))
         else:
-            _synthesize(config)
+            synthesize_deployment(config)
     except (ConfigError, SourceError, PriceUnknown) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def _synthesize(config: DeploymentConfig) -> None:
+def synthesize_deployment(config: DeploymentConfig) -> Path:
+    """Writes every stack as Terraform JSON; returns the output folder."""
     # jsii starts Node: the one that it supports, so that no end-of-life banner greets anyone.
     node = ROOT / "node_modules" / ".bin" / "node"
     if node.exists():
@@ -40,7 +42,7 @@ def _synthesize(config: DeploymentConfig) -> None:
     os.environ.setdefault("CHECKPOINT_DISABLE", "1")
     from cdk.app import synthesize  # imports cdktf, which starts Node: only for a file that is known to be good
 
-    synthesize(config)
+    return synthesize(config)
 
 
 def _bill(config: DeploymentConfig, costs: Price) -> str:

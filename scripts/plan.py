@@ -1,47 +1,58 @@
-"""`make plan`: `cdktf diff` of every stack in the order of their references, with one line at the end.
+"""`make plan`: synthesizes once, plans every stack side by side, and reviews what would change.
 
-A stack whose references have no values yet (nothing was deployed) cannot be planned by Terraform;
-it is named as such, and it is no failure.
+FLAN_ENV names the deployment; default local. The plans stay in .flanstack/plans/ENV, with the review as Markdown and
+JSON, for a pull request and for `terraform apply`.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
-import re
-import subprocess
 import sys
+import time
+from pathlib import Path
 
-from scripts.cdktf_run import STACKS
-from scripts.machine import ROOT, terraform_environment
-
-_WAITS = re.compile(r"Unsupported attribute|does not have an attribute named|Unable to find remote state")
-_PLAN = re.compile(r"Plan: (\d+ to add, \d+ to change, \d+ to destroy)")
-
-
-def plan(stack: str) -> tuple[int, str]:
-    """Shows one stack's plan; returns cdktf's exit code and a verdict of a few words."""
-    environment = {**terraform_environment(), "NO_COLOR": "1", "FORCE_COLOR": "0"}
-    out = subprocess.run(
-        ["cdktf", "diff", stack], cwd=ROOT, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.stdout + out.stderr)
-    shown = [line for line in text.splitlines() if line.strip() and not re.match(r"^\s*[⠀-⣿]", line)]
-    if out.returncode and _WAITS.search(text):
-        return 0, "waits for the stacks before it to be deployed"
-    print("\n".join(shown))
-    if found := _PLAN.search(text):
-        return out.returncode, found.group(1)
-    if out.returncode:
-        return out.returncode, "failed"
-    return 0, "changes to outputs only" if "Changes to Outputs" in text else "no changes"
+from cdk.__main__ import synthesize_deployment
+from cdk.config import ConfigError, load
+from cdk.prices.table import PriceUnknown
+from cdk.sources import SourceError
+from scripts.machine import ROOT
+from scripts.plan_review.command import EXIT_CODES, FAILED, add_arguments, run
+from scripts.plan_review.policy import PolicyError, check_rules
+from scripts.terraform_plans import PlanFailed, Timing, plan_stacks
 
 
 def main() -> int:
-    verdicts = {stack: plan(stack) for stack in STACKS}
-    print(f"\nPlan for {os.environ.get('FLAN_ENV', 'local')}:")
-    for stack, (_, verdict) in verdicts.items():
-        print(f"  {stack:<10} {verdict}")
-    return max(code for code, _ in verdicts.values())
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.plan", description=(__doc__ or "").splitlines()[0], epilog=EXIT_CODES
+    )
+    parser.add_argument("--out", type=Path, help="where the plans are kept; default .flanstack/plans/ENV")
+    parser.add_argument("--timings", action="store_true", help="say where the time went")
+    add_arguments(parser)
+    arguments = parser.parse_args()
+    env = os.environ.get("FLAN_ENV") or "local"
+    folder = arguments.out or ROOT / ".flanstack" / "plans" / env
+    try:
+        config = load(env)
+        check_rules(config.review.rules, f"deployments/{env}.toml: review.rules")  # before minutes go by
+        started = time.monotonic()
+        synthesized = synthesize_deployment(config)
+        done = time.monotonic()
+        timings = plan_stacks(synthesized, folder, env=env)
+        planned = time.monotonic()
+        status = run(folder, arguments)
+    except (ConfigError, SourceError, PriceUnknown, PolicyError, PlanFailed) as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    if arguments.timings:
+        print(_told(timings, synth_s=done - started, plans_s=planned - done, review_s=time.monotonic() - planned))
+    return status
+
+
+def _told(timings: list[Timing], *, synth_s: float, plans_s: float, review_s: float) -> str:
+    lines = [f"\nsynth {synth_s:.1f} s, plans {plans_s:.1f} s, review {review_s:.2f} s"]
+    lines += [f"  {one.stack:<10} init {one.init_s:.1f} plan {one.plan_s:.1f} show {one.show_s:.1f}" for one in timings]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

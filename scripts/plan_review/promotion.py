@@ -1,0 +1,76 @@
+"""What decides whether another model version takes over: both versions' labels, and the provider's word on it.
+
+Evaluation metrics are labels of a model, written `43_1234` for 43.1234; the rule is the deployed model's `promotion`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scripts.plan_review.plan.plans import Action
+from scripts.plan_review.plan.redeployment import TYPE
+from scripts.plan_review.plan.values import NOTHING, UNKNOWN, block, told
+from scripts.plan_review.proposal import Proposal
+
+_NUMBER = re.compile(r"(-?\d+)_(\d+)")
+VERDICT = "promotion_verdict"
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """rows: label, old and new value. rule, verdict: of the deployed model that takes the version, if any."""
+
+    stack: str
+    address: str
+    rows: tuple[tuple[str, str, str], ...]
+    rule: str
+    verdict: str
+
+
+def promotions(proposal: Proposal) -> Iterator[Promotion]:
+    """One per model whose labels of its own differ, and per deployed model that has a promotion verdict."""
+    rule, verdict = _rule(proposal), _verdict(proposal)
+    for change in proposal.of_type("vertex_model"):
+        if change.action in (Action.CHANGE, Action.REPLACE) and (
+            rows := tuple(_labels(proposal, change.before, change.after))
+        ):
+            yield Promotion(change.stack, change.address, rows, rule, verdict)
+            return
+    for change in proposal.of_type(TYPE):
+        if verdict:
+            yield Promotion(change.stack, change.address, (), rule, verdict)
+
+
+def _labels(proposal: Proposal, before: object, after: object) -> Iterator[tuple[str, str, str]]:
+    old, new = (dict(side.get("labels") or {}) if isinstance(side, dict) else {} for side in (before, after))
+    for key in sorted((set(old) | set(new)) - set(proposal.config.all_labels) - {"content"}):
+        yield key, _value(old.get(key)), _value(new.get(key))
+
+
+def _value(label: object) -> str:
+    if label is None:
+        return NOTHING
+    return _NUMBER.sub(r"\1.\2", str(label)) if _NUMBER.fullmatch(str(label)) else str(label)
+
+
+def _rule(proposal: Proposal) -> str:
+    for change in proposal.of_type(TYPE):
+        promotion = block(change.after, "promotion")
+        if promotion:
+            metrics = ", ".join(str(one) for one in promotion.get("metrics") or [])
+            return f"{promotion.get('rule') or 'the provider’s default rule'} of {metrics}"
+    return ""
+
+
+def _verdict(proposal: Proposal) -> str:
+    """The provider's own sentence, where this plan has one."""
+    for change in proposal.of_type(TYPE):
+        if change.action is Action.CHANGE and isinstance(change.unknown, dict):
+            if change.unknown.get(VERDICT) is True:
+                return UNKNOWN
+            new = (change.after or {}).get(VERDICT)
+            if new and new != (change.before or {}).get(VERDICT):
+                return told(new)
+    return ""
