@@ -91,7 +91,10 @@ def twin_of(planned: State, versions: Sequence[JsonObject], alias: str, *, known
 
 
 def to_api(planned: State, *, alias: str, is_version: bool) -> JsonObject:
-    """alias: the request's. is_version: labels and description belong to the model, which has them already."""
+    """alias: the request's. is_version: the model has its labels and description already.
+
+    The labels of an upload are the version's then, and the model's when it is the first.
+    """
     body: JsonObject = {
         "displayName": planned["display_name"],
         "containerSpec": container_spec.to_api(planned["container_spec"][0]),
@@ -101,7 +104,7 @@ def to_api(planned: State, *, alias: str, is_version: bool) -> JsonObject:
         "version_description": "versionDescription",
         "artifact_uri": "artifactUri",
     }
-    names |= {} if is_version else {"description": "description", "labels": "labels"}
+    names |= {"version_labels": "labels"} if is_version else {"description": "description", "labels": "labels"}
     return body | {api: planned[name] for name, api in names.items() if planned[name]}
 
 
@@ -111,7 +114,10 @@ def seen(found: JsonObject, state: State) -> State:
     texts = {"display_name": "displayName", "description": "description", "version_description": "versionDescription"}
     for name, api in texts.items():
         seen[name] = found.get(api) or (state[name] if not state[name] else None)
-    seen["labels"] = found.get("labels") or (state["labels"] if not state["labels"] else None)
+    of_version = version_labels_of(found, state)
+    of_model = {key: value for key, value in found.get("labels", {}).items() if key not in of_version}
+    for name, labels in (("labels", of_model), ("version_labels", of_version)):
+        seen[name] = labels or (state.get(name) if not state.get(name) else None)
     aliases = [alias for alias in aliases_of(found) if alias != "default"]
     held = state["version_aliases"] or []
     wanted = [alias for alias in held if alias in aliases or alias == "default"]
@@ -120,6 +126,11 @@ def seen(found: JsonObject, state: State) -> State:
     version = str(found.get("versionId", state["version_id"]))
     seen |= {"version_id": version, "version_name": f"{state['id']}@{version}"}
     return seen | _made_anew(found, state)
+
+
+def version_labels_of(found: JsonObject, state: State) -> dict[str, str]:
+    """The labels of a version that the state knows as its own: Google shows them mixed with the model's."""
+    return {key: value for key, value in found.get("labels", {}).items() if key in (state.get("version_labels") or {})}
 
 
 def _made_anew(found: JsonObject, state: State) -> State:

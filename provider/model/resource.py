@@ -74,7 +74,9 @@ class Model:
         known = planned | {"operation": operation["name"], "versions": []}
         try:
             made = uploads.finish(known, operation, progress)
-            if not is_new:  # the version is ours now, and so is the rest of the model
+            if is_new:  # the labels that an upload has are the model's then
+                uploads.patch_labels(None, made)
+            else:  # the version is ours now, and so is the rest of the model
                 uploads.patch_model(uploads.registry.find(name) or {}, made)
         except OperationFailed:
             raise

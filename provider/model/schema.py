@@ -48,6 +48,13 @@ SCHEMA = Schema(
                 name="version_description", type=STRING, optional=True, description="Description of the newest version."
             ),
             Attribute(
+                name="version_labels",
+                type=map_of(STRING),
+                optional=True,
+                description="Labels of the newest version alone, such as its evaluation metrics; Google shows them with "
+                "the model's. No key may be in `labels` too.",
+            ),
+            Attribute(
                 name="artifact_uri",
                 type=STRING,
                 optional=True,
@@ -103,7 +110,13 @@ def problems(config: State) -> list[Problem]:
     """What is wrong with a configuration, besides its container."""
     found = display_name_problems(("display_name",), config["display_name"])
     found += label_problems(("labels",), config["labels"])
+    found += label_problems(("version_labels",), config["version_labels"])
     found += region_problems(("location",), config["location"])
+    if isinstance(config["labels"], dict) and isinstance(config["version_labels"], dict):
+        found += [
+            refused(("version_labels",), key, "a key that is not in labels")
+            for key in sorted(config["labels"].keys() & config["version_labels"].keys())
+        ]
     model_id, artifact = config["model_id"], config["artifact_uri"]
     if isinstance(model_id, str) and not _MODEL_ID.match(model_id):
         allowed = "at most 63 of a-z, 0-9, _ and -, not beginning with a digit or -"

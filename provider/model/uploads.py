@@ -19,6 +19,7 @@ from provider.model.document import (
     request_alias,
     to_api,
     twin_of,
+    version_labels_of,
 )
 from provider.model.registry import DEFAULT_ALIAS, Registry
 from provider.operations import OperationFailed
@@ -64,6 +65,7 @@ class Uploads:
         made = self.filled(planned | {"operation": None}, response)
         self.patch_model(twin, planned)
         held: State = {"version_description": twin.get("versionDescription")}
+        held["version_labels"] = version_labels_of(twin, planned)
         held["version_aliases"] = [one for one in aliases_of(twin) if one != DEFAULT_ALIAS]
         self.patch_version(held, made)
         return made
@@ -73,12 +75,18 @@ class Uploads:
         self.registry.patch(self.name, patch_of({name: shown.get(api) for name, api in PATCHED.items()}, planned))
 
     def patch_version(self, held: State, planned: State) -> None:
-        """Brings the description and the aliases of the planned version to what is planned. held: as they are."""
+        """Brings description, labels and aliases of the planned version to what is planned. held: as they are."""
         if (held["version_description"] or None) != (planned["version_description"] or None):
             fields = {"versionDescription": planned["version_description"] or ""}
             self.registry.patch(planned["version_name"], fields)
+        self.patch_labels(held["version_labels"], planned)
         wanted, now = set(planned["version_aliases"] or []), set(held["version_aliases"] or [])
         self.registry.move_aliases(planned["version_name"], give=list(wanted - now), take=list(now - wanted))
+
+    def patch_labels(self, held: dict[str, str] | None, planned: State) -> None:
+        """Brings the version's own labels to what is planned. held: as they are."""
+        if (held or {}) != (planned["version_labels"] or {}):
+            self.registry.patch(planned["version_name"], {"labels": planned["version_labels"] or {}})
 
     def begin(self, planned: State, prior: State | None, *, is_new: bool) -> tuple[JsonObject, Progress]:
         """Starts the upload. is_new: of a new model, rather than of a version of one that is there."""
