@@ -117,7 +117,7 @@ def seen(found: JsonObject, state: State) -> State:
     of_version = version_labels_of(found, state)
     of_model = {key: value for key, value in found.get("labels", {}).items() if key not in of_version}
     for name, labels in (("labels", of_model), ("version_labels", of_version)):
-        seen[name] = labels or (state.get(name) if not state.get(name) else None)
+        seen[name] = labels or (state[name] if not state[name] else None)
     aliases = [alias for alias in aliases_of(found) if alias != "default"]
     held = state["version_aliases"] or []
     wanted = [alias for alias in held if alias in aliases or alias == "default"]
@@ -130,7 +130,7 @@ def seen(found: JsonObject, state: State) -> State:
 
 def version_labels_of(found: JsonObject, state: State) -> dict[str, str]:
     """The labels of a version that the state knows as its own: Google shows them mixed with the model's."""
-    return {key: value for key, value in found.get("labels", {}).items() if key in (state.get("version_labels") or {})}
+    return {key: value for key, value in found.get("labels", {}).items() if key in (state["version_labels"] or {})}
 
 
 def _made_anew(found: JsonObject, state: State) -> State:

@@ -51,7 +51,7 @@ SCHEMA = Schema(
                 name="version_labels",
                 type=map_of(STRING),
                 optional=True,
-                description="Labels of the newest version alone, such as its evaluation metrics; Google shows them with "
+                description="Labels of the newest version alone, such as evaluation metrics; Google shows them with "
                 "the model's. No key may be in `labels` too.",
             ),
             Attribute(

@@ -38,7 +38,7 @@ def test_a_container_comes_back_as_it_went():
 
 
 def test_absent_and_empty_are_the_same_in_a_model():
-    fields = ("display_name", "description", "version_description", "labels", "version_aliases", "create_time")
+    fields = ("display_name", "description", "version_description", "version_labels", "version_aliases", "create_time")
     state = dict.fromkeys(fields) | {
         "id": "m",
         "description": "",
@@ -52,7 +52,8 @@ def test_absent_and_empty_are_the_same_in_a_model():
 
 
 def test_a_new_alias_by_hand_is_seen_and_the_order_is_ours():
-    state = dict.fromkeys(("display_name", "description", "version_description", "labels", "create_time"))
+    fields = ("display_name", "description", "version_description", "labels", "version_labels", "create_time")
+    state = dict.fromkeys(fields)
     state |= {"id": "m", "version_id": "1", "version_aliases": ["live", "blue"]}
     found = {"versionAliases": ["default", "blue", "live", "by-hand"]}
 
