@@ -2,11 +2,13 @@
 
 The image's tag is the start of the content hash. Creating adopts an image with that tag, or joins
 a build of it that runs already, or starts one. A build that was cut short is kept as `building`: the
-next plan takes it up. Knows nothing of what is in the image.
+next plan takes it up. An image that was made by hand is imported by whatever tag it has; its digest stands for its
+content then. Knows nothing of what is in the image.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +27,7 @@ from tfplugin.schema import Schema
 from tfplugin.values import UNKNOWN, State
 
 TAG_LENGTH = 16
+_OUR_TAG = re.compile(rf"^[0-9a-f]{{{TAG_LENGTH}}}$")
 # How the same content reaches the build: a change of these alone plans nothing.
 DELIVERY = ("revision", "source_archive", "source_bucket", "substitutions")
 BUILDING = "building"
@@ -46,14 +49,12 @@ class ImageBuild:
         return [*duration.problems(config), *problems(config)]
 
     def plan(self, context: Context, prior: State | None, planned: State, config: State) -> State:
-        content = planned["content_hash"]
-        planned |= {"tag": content[:TAG_LENGTH] if isinstance(content, str) else UNKNOWN}
-        if prior is None:
-            return planned
-        if prior["content_hash"] == content:
-            # Terraform lets a plan keep an old value only where there are an old and a new one.
-            both = [name for name in DELIVERY if prior[name] is not None and planned[name] is not None]
-            planned |= {name: prior[name] for name in both}
+        tag = _tag_of(planned["content_hash"])
+        if prior is None or tag is UNKNOWN or _tag_of(prior["content_hash"]) != tag:
+            return planned | {"tag": tag}
+        # Terraform lets a plan keep an old value only where there are an old and a new one.
+        both = [name for name in DELIVERY if prior[name] is not None and planned[name] is not None]
+        planned |= {name: prior[name] for name in (*both, "content_hash", "tag")}
         if prior["status"] == BUILDING:
             planned |= dict.fromkeys(LEARNED, UNKNOWN)
         return planned
@@ -66,6 +67,11 @@ class ImageBuild:
         if digest is not None:
             progress.phase("ADOPTED", "an image of this content exists: no build")
             return state | _image(image, digest) | {"status": "ADOPTED"}
+        if planned["trigger"] is None:
+            raise PluginError(
+                f"There is no image {image}:{tag}, and nothing to build it",
+                "Set trigger, and revision or source_archive; or push an image under this tag.",
+            )
         progress.phase("STARTING_BUILD")
         builds = self._builds(context, planned)
         with asking(progress, planned["trigger"]):
@@ -89,8 +95,16 @@ class ImageBuild:
             return self._read_unfinished(context, state)
         if not state["digest"]:
             return state  # its build failed; Terraform holds it as tainted
-        found = self.api.find("artifactregistry", f"/v1/{_version(state)}", stop=context.stop)
-        return None if found is None else state
+        if self.api.find("artifactregistry", f"/v1/{_version(state)}", stop=context.stop) is None:
+            return None
+        if self._digest_of(state["image"], state["tag"], context) != state["digest"]:
+            context.warn(
+                f"The tag {state['tag']} was taken from {state['image_uri']}",
+                "The image is there, and is used by its digest; but a cleanup policy may delete what has no tag, and "
+                "the next build of this content takes what the tag points to. To give it back:\n"
+                f"  gcloud artifacts docker tags add {state['image_uri']} {state['image']}:{state['tag']}",
+            )
+        return state
 
     def _read_unfinished(self, context: Context, state: State) -> State | None:
         digest = self._digest_of(state["image"], state["tag"], context)
@@ -119,15 +133,16 @@ class ImageBuild:
             self.api.call("artifactregistry", "DELETE", path, stop=context.stop, params={"force": "true"})
 
     def import_(self, context: Context, identifier: str) -> State:
-        """identifier: `IMAGE:TAG`; the tag of an image made here is the start of its content hash."""
+        """identifier: `IMAGE:TAG`, any tag that the image has."""
         image, _, tag = identifier.rpartition(":")
         digest = self._digest_of(image, tag, context) if image else None
         if digest is None:
             raise PluginError(
                 "Nothing to import", f"Got {identifier!r}; allowed is IMAGE:TAG of an image that is in the registry."
             )
-        known = {"image": image, "tag": tag, "keep_on_destroy": True, "status": "ADOPTED"}
-        return known | _image(image, digest)
+        content = tag if _OUR_TAG.match(tag) else digest.partition(":")[2]
+        known = {"image": image, "tag": tag, "content_hash": content, "keep_on_destroy": True, "status": "ADOPTED"}
+        return self.schema.body.empty() | known | _image(image, digest)
 
     def _built(self, context: Context, builds: Builds, state: State, progress: Progress) -> State:
         """The state once the build is done."""
@@ -162,6 +177,11 @@ class ImageBuild:
         name = f"{image_path(image).package_name}/tags/{tag}"
         found = self.api.find("artifactregistry", f"/v1/{name}", stop=context.stop)
         return None if found is None else str(found["version"]).rpartition("/")[2]
+
+
+def _tag_of(content: Any) -> Any:
+    """The tag of an image with this content."""
+    return content[:TAG_LENGTH] if isinstance(content, str) else content
 
 
 def _version(state: State) -> str:

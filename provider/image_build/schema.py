@@ -12,7 +12,7 @@ from tfplugin.values import State
 
 DEFAULT_TIMEOUT = "2h"
 _COMMIT = re.compile(r"^(?:[0-9a-f]{40}|[0-9a-f]{64})$")
-_HASH = re.compile(r"^[0-9a-f]{64}$")
+_HASH = re.compile(r"^[0-9a-f]{16}(?:[0-9a-f]{48})?$")
 _TRIGGER = re.compile(r"^projects/[^/]+/locations/[^/]+/triggers/[^/]+$")
 _BUCKET = re.compile(r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$")
 _SUBSTITUTION = re.compile(r"^_[A-Z0-9_]+$")
@@ -37,14 +37,15 @@ SCHEMA = Schema(
                 type=STRING,
                 required=True,
                 replace=True,
-                description="sha256, 64 hexadecimal digits, of what goes into the image. Decides whether to build.",
+                description="sha256, 64 hexadecimal digits, of what goes into the image; its first 16 decide whether "
+                "to build, and may stand alone.",
             ),
             Attribute(
                 name="trigger",
                 type=STRING,
-                required=True,
-                replace=True,
-                description="`projects/P/locations/L/triggers/ID`: the trigger whose build makes the image.",
+                optional=True,
+                description="`projects/P/locations/L/triggers/ID`: the trigger whose build makes the image. Without "
+                "one nothing is built, and the image must be there.",
             ),
             Attribute(
                 name="substitutions",
@@ -56,7 +57,8 @@ SCHEMA = Schema(
                 name="revision",
                 type=STRING,
                 optional=True,
-                description="Commit that the trigger builds. Exactly one of `revision` and `source_archive`.",
+                description="Commit that the trigger builds. With a trigger, exactly one of `revision` and "
+                "`source_archive`.",
             ),
             Attribute(
                 name="source_archive",
@@ -83,8 +85,7 @@ SCHEMA = Schema(
                 name="tag",
                 type=STRING,
                 computed=True,
-                replace=True,
-                description="The first 16 digits of `content_hash`.",
+                description="The first 16 digits of `content_hash`, or the tag that an import named.",
             ),
             Attribute(name="digest", type=STRING, computed=True, description="`sha256:…` of the image."),
             Attribute(name="image_uri", type=STRING, computed=True, description="`image@digest`."),
@@ -121,26 +122,32 @@ def problems(config: State) -> list[Problem]:
             found.append(refused(("substitutions",), key, "any other: image and content_hash give these two"))
         elif not _SUBSTITUTION.match(key):
             found.append(refused(("substitutions",), key, "a name of _ and then A-Z, 0-9 and _"))
+    return found + _source_problems(config)
+
+
+def _source_problems(config: State) -> list[Problem]:
+    """A trigger and one way of the source to it; or neither, for an image that is there."""
     given = [name for name in ("revision", "source_archive") if config[name] is not None]
+    if config["trigger"] is None:
+        cure = "Set trigger as well, or leave it out: then the image must be in the registry already."
+        return [refused((name,), config[name], "none without trigger", cure) for name in given]
     if len(given) != 1:
-        found.append(
+        return [
             Problem(
                 "The source must come one way",
                 f"Got {' and '.join(given) or 'neither'}; set exactly one of revision (the trigger builds a "
                 "commit) and source_archive with source_bucket (an archive is uploaded).",
                 (given[-1],) if given else (),
             )
-        )
-    elif config["source_archive"] is not None and config["source_bucket"] is None:
-        problem = Problem(
-            "source_bucket is missing", "source_archive needs a bucket to be uploaded to.", ("source_archive",)
-        )
-        found.append(problem)
-    return found
+        ]
+    if config["source_archive"] is not None and config["source_bucket"] is None:
+        text = "source_archive needs a bucket to be uploaded to."
+        return [Problem("source_bucket is missing", text, ("source_archive",))]
+    return []
 
 
 _FORMS = {
-    "content_hash": (_HASH, "a sha256 of 64 hexadecimal digits"),
+    "content_hash": (_HASH, "a sha256 of 64 hexadecimal digits, or its first 16"),
     "trigger": (_TRIGGER, "projects/PROJECT/locations/LOCATION/triggers/ID"),
     "revision": (_COMMIT, "a whole commit id of 40 hexadecimal digits: a branch or a tag can move unseen"),
     "source_bucket": (_BUCKET, "the name of a bucket, without gs://"),
