@@ -14,6 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from scripts.machine import terraform_environment
@@ -26,6 +27,9 @@ _ERROR = re.compile(r"^Error: ", re.M)
 # What Terraform says of a reference to a stack that has not been applied, or not in this form yet.
 _WAITS = re.compile(r"Unable to find remote state|Unsupported attribute|does not have an attribute named")
 _STACK = re.compile(r"cross-stack-reference-input-([\w-]+)")
+
+# One at a time: the plugin cache that the stacks share is not safe for two.
+_INIT = Lock()
 
 
 class PlanFailed(Exception):
@@ -72,7 +76,8 @@ def _plan(stack_dir: Path, folder: Path, name: str) -> tuple[SavedStack, Timing]
     started = time.monotonic()
     state_version = _state_version(stack_dir)
     shutil.copy(stack_dir / "cdk.tf.json", folder / f"{name}.tf.json")
-    init = _terraform(stack_dir, "init", "-input=false", "-no-color")
+    with _INIT:
+        init = _terraform(stack_dir, "init", "-input=false", "-no-color")
     if init.returncode:
         raise PlanFailed(f"terraform init of stack {name}:\n{_said(init)}")
     ready = time.monotonic()
@@ -114,7 +119,8 @@ def _state_version(stack_dir: Path) -> str:
 
 def _terraform(stack_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["terraform", f"-chdir={stack_dir}", *arguments],
+        ["terraform", *arguments],
+        cwd=stack_dir,  # with -chdir Terraform would not look into the stack's own terraform.d/plugins
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,

@@ -10,6 +10,7 @@ from cdktf_cdktf_provider_google.provider import GoogleProvider
 from constructs import Construct
 
 from cdk.config import ROOT, DeploymentConfig
+from cdk.providers import GOOGLE_SOURCE, GOOGLE_VERSION, VERTEX_SOURCE, VERTEX_VERSION
 from cdk.vertex import VertexProvider
 
 # Google's services under one address, as the real provider's arguments want them: ending in a version.
@@ -49,6 +50,12 @@ class DeploymentStack(cdktf.TerraformStack):
             region=google.region,
             api_endpoint=google.api_endpoint,
             access_token=google.access_token,
+        )
+        # Terraform's state does not say which versions wrote it; a plan review compares these.
+        self.output(
+            "provider_versions",
+            {GOOGLE_SOURCE: GOOGLE_VERSION, VERTEX_SOURCE: VERTEX_VERSION},
+            "The providers that this stack was planned with.",
         )
 
     def _backend(self, id_: str) -> None:

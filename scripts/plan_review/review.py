@@ -18,7 +18,7 @@ from scripts.plan_review.policy import Finding, judge
 from scripts.plan_review.promotion import Promotion, promotions
 from scripts.plan_review.proposal import Proposal
 from scripts.plan_review.verdict import Counts, verdict
-from scripts.plan_review.words import is_rebuilt, name, noun, verb
+from scripts.plan_review.words import is_grant, is_rebuilt, name, names, verb
 
 GROUPED_FROM = 3  # additions of one kind in one stack that are told as one row
 
@@ -113,7 +113,8 @@ def _rows(proposal: Proposal, moves: dict[str, Redeployment]) -> Iterator[Row]:
         added: dict[tuple[str, bool], list[Change]] = {}
         for change in changes:
             if change.action is Action.ADD:
-                added.setdefault((change.type, change.planned), []).append(change)
+                kind = "grant" if is_grant(change.type) else change.type
+                added.setdefault((kind, change.planned), []).append(change)
             else:
                 rows = differences(change) if change.after is not None else ()
                 happens = verb(change, moves.get(change.address))
@@ -126,14 +127,15 @@ def _added(stack: str, group: list[Change]) -> Iterator[Row]:
     if len(group) < GROUPED_FROM:
         yield from (Row(stack, one.address, name(one), verb(one, None), ()) for one in group)
         return
-    yield Row(stack, f"{group[0].type}.*", f"{len(group)} {noun(group[0].type, len(group))}", verb(group[0], None), ())
+    happens = verb(group[0], None).replace("is ", "are ", 1)
+    yield Row(stack, f"{group[0].type}.*", names(group), happens, ())
 
 
 def _consequence(follow: Follow, moves: dict[str, Redeployment]) -> str:
     moved = moves.get(follow.change.address)
     if moved is not None and follow.attribute in moved.why:
         return verb(follow.change, moved)
-    return "planned anew"
+    return "is planned anew"
 
 
 def _summary(changes: tuple[Change, ...]) -> str:

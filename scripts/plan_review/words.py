@@ -13,8 +13,8 @@ NOUNS = {
     "google_cloud_run_v2_service": ("page on Cloud Run", "pages on Cloud Run"),
     "google_container_cluster": ("GKE cluster", "GKE clusters"),
     "google_container_node_pool": ("node pool", "node pools"),
-    "google_project_iam_custom_role": ("role of one's own", "roles of one's own"),
-    "google_project_service": ("API enabled", "APIs enabled"),
+    "google_project_iam_custom_role": ("custom role", "custom roles"),
+    "google_project_service": ("API", "APIs"),
     "google_service_account": ("service account", "service accounts"),
     "google_storage_bucket": ("bucket", "buckets"),
     "google_vertex_ai_endpoint": ("endpoint", "endpoints"),
@@ -25,29 +25,42 @@ NOUNS = {
     "vertex_model": ("model", "models"),
 }
 VERBS = {
-    Action.ADD: "added",
-    Action.CHANGE: "changed in place",
-    Action.REPLACE: "replaced",
-    Action.DESTROY: "destroyed",
-    Action.FORGET: "forgotten by Terraform",
+    Action.ADD: "is added",
+    Action.CHANGE: "is changed in place",
+    Action.REPLACE: "is replaced",
+    Action.DESTROY: "is destroyed",
+    Action.FORGET: "is forgotten by Terraform, and stays",
     Action.NONE: "stays",
 }
 # What tells a resource from others of its kind, best first.
-_NAMES = ("repository_id", "account_id", "model_id", "service", "name", "image", "display_name", "bucket")
+_NAMES = ("repository_id", "account_id", "role_id", "model_id", "service", "name", "image", "display_name", "bucket")
 
 
 def noun(kind: str, count: int = 1) -> str:
     """`google_storage_bucket` -> `bucket`; a kind without a word of its own is spelled out."""
-    if kind.endswith(("_iam_member", "_iam_binding")):
+    if is_grant(kind):
         return "grant" if count == 1 else "grants"
     one, many = NOUNS.get(kind, (kind.partition("_")[2].replace("_", " "), ""))
     return one if count == 1 else many or f"{one}s"
 
 
+def names(group: list[Change]) -> str:
+    """Several of one kind as one: how many, and of grants which roles."""
+    counted = f"{len(group)} {noun(group[0].type, len(group))}"
+    if not is_grant(group[0].type):
+        return counted
+    roles = sorted({str(one.values.get("role")).removeprefix("roles/") for one in group if one.values.get("role")})
+    return f"{counted} ({', '.join(roles)})" if roles else counted
+
+
+def is_grant(kind: str) -> bool:
+    return kind.endswith(("_iam_member", "_iam_binding"))
+
+
 def name(change: Change) -> str:
     """A few words for one resource: its kind and what it is called."""
     values = change.values
-    if change.type.endswith(("_iam_member", "_iam_binding")):
+    if is_grant(change.type):
         who = values.get("member") or "a member known after the apply"
         return f"grant of {values.get('role')} to {who}"
     called = next((str(values[key]) for key in _NAMES if isinstance(values.get(key), str)), "")
@@ -66,10 +79,10 @@ def is_rebuilt(change: Change) -> bool:
 def verb(change: Change, moved: Redeployment | None) -> str:
     """What happens to it; a deployed model's update may be more than a change in place."""
     if moved is not None and change.action is not Action.REPLACE:
-        return "redeployed beside the old one" if moved.beside else "taken down and redeployed"
+        return "is redeployed beside the old one" if moved.beside else "is taken down and redeployed"
     if is_rebuilt(change):
-        return "built anew; the old image stays" if change.values.get("keep_on_destroy") else "built anew"
+        return "is built anew; the old image stays" if change.values.get("keep_on_destroy") else "is built anew"
     if change.action is Action.REPLACE:
         order = "the new one first" if change.new_before_old else "the old one goes first"
-        return f"replaced, {order}"
+        return f"is replaced, {order}"
     return VERBS[change.action] + ("" if change.planned else ", once the stacks before it are there")

@@ -97,7 +97,7 @@ def _notes(lines: Sequence[Line]) -> Iterator[str]:
 def _changes(review: Review) -> list[str]:
     rows: list[tuple[str, ...]] = []
     for row in review.rows:
-        first = (row.stack, f"{_cell(row.what)} is {row.happens}")
+        first = (row.stack, f"{_cell(row.what)} {row.happens}")
         rows += [
             (*(first if number == 0 else ("", "")), f"`{one.path}`", _value(one.old), _value(one.new))
             for number, one in enumerate(row.rows)
@@ -115,7 +115,7 @@ def _follows(review: Review) -> list[str]:
         for one, consequence in review.follows
     ]
     head = ["### What follows", "", "No plan shows it yet: it happens when what it refers to has been applied.", ""]
-    return [*head, *_table(("stack", "resource", "attribute", "changes when", "then it is"), rows)]
+    return [*head, *_table(("stack", "resource", "attribute", "changes when", "then it"), rows)]
 
 
 def _promotions(review: Review) -> list[str]:

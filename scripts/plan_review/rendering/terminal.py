@@ -83,14 +83,14 @@ def _changes(review: Review) -> Iterator[str]:
     if not review.rows:
         yield "  Nothing."
     for row in review.rows:
-        yield f"  {row.stack}: {row.what} is {row.happens}"
+        yield f"  {row.stack}: {row.what} {row.happens}"
         yield from _columns([(f"  {one.path}", one.old, "→", one.new) for one in row.rows])
 
 
 def _follows(review: Review) -> Iterator[str]:
     for one, consequence in review.follows:
         cause = f"since `{one.attribute}` comes from {one.stack}"
-        yield f"  {one.change.stack}: {one.change.address} is {consequence}, {cause}"
+        yield f"  {one.change.stack}: {one.change.address} {consequence}, {cause}"
 
 
 def _promotions(review: Review) -> Iterator[str]:
