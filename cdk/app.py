@@ -12,6 +12,7 @@ from cdk.images import Images
 from cdk.stacks.endpoint import EndpointStack
 from cdk.stacks.model import ModelStack
 from cdk.stacks.registry import RegistryStack
+from cdk.stacks.training import TrainingStack
 from cdk.stacks.ui import UiStack
 from cdk.workspace import furnish
 
@@ -25,11 +26,16 @@ def synthesize(config: DeploymentConfig, *, outdir: Path | None = None, images: 
     images = images or Images(config)
     registry = RegistryStack(app, "registry", config=config)
     model = ModelStack(app, "model", config=config, registry=registry, images=images)
-    endpoint = EndpointStack(app, "endpoint", config=config, registry=registry, model=model)
+    training = None
+    if config.training.enabled:
+        training = TrainingStack(app, "training", config=config, registry=registry, model=model, images=images)
+    endpoint = EndpointStack(app, "endpoint", config=config, registry=registry, model=model, training=training)
     UiStack(app, "ui", config=config, registry=registry, endpoint=endpoint, images=images)
     app.synth()
     folder = Path(app.outdir)
-    sources = {"model": images.serving, "ui": images.ui}
-    for stack in ("registry", "model", "endpoint", "ui"):
-        furnish(folder / "stacks" / stack, config=config, source=sources.get(stack))
+    sources = {"registry": None, "model": images.serving, "endpoint": None, "ui": images.ui}
+    if training is not None:
+        sources["training"] = images.training
+    for stack, source in sources.items():
+        furnish(folder / "stacks" / stack, config=config, source=source)
     return folder

@@ -59,3 +59,9 @@ ReservationName = Annotated[
 ]
 Duration = Annotated[str, matching(r"(?=.)(\d+h)?(\d+m)?(\d+s)?", "a duration such as 90s, 10m or 1h30m")]
 Memory = Annotated[str, matching(r"[1-9]\d*(Mi|Gi)", "a size such as 512Mi or 2Gi")]
+
+
+def seconds(duration: str) -> int:
+    """`1h30m` -> 5400."""
+    parts = re.findall(r"(\d+)([hms])", duration)
+    return sum(int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in parts)

@@ -1,4 +1,4 @@
-"""The two images of a deployment: what goes into each, and how it reaches its build.
+"""The images of a deployment: what goes into each, and how it reaches its build.
 
 Knows which folders make an image; knows nothing of Terraform.
 """
@@ -48,6 +48,11 @@ class Images:
     def ui(self) -> ImageSource:
         return self._source("ui", ("ui",), {})
 
+    @cached_property
+    def training(self) -> ImageSource:
+        """With the embedded model, so that a tuning can start from it without a network."""
+        return self._source("training", ("training", "models", "serving/requirements-cuda.lock"), {})
+
     @property
     def serving_values(self) -> dict[str, str]:
         """The build's substitutions: the manifest that `serving/weights.py` reads, as compact JSON."""
@@ -61,6 +66,11 @@ class Images:
             )
         return {"_WEIGHTS": text}
 
+    @property
+    def commit(self) -> str:
+        """The commit that the images are of; `unknown` for a working tree, which may differ from any."""
+        return self._commit or "unknown"
+
     def delivery(self, source: ImageSource, *, bucket: str) -> Delivery:
         """The archive's path is relative to the stack's folder, where Terraform runs."""
         if self._commit is not None:
@@ -70,11 +80,15 @@ class Images:
     def hints(self) -> list[str]:
         """What will fail or surprise in a build, though it can be synthesized."""
         hints = self._weights_hints()
-        if self._commit is not None and (changed := changed_files(self.root, ("serving", "ui"))):
+        if self._commit is not None and (changed := changed_files(self.root, self._rooms)):
             hints.append(
                 f"{_some(changed)} differ from commit {self._commit[:12]}, which is what a build sees: commit and push"
             )
         return hints
+
+    @property
+    def _rooms(self) -> tuple[str, ...]:
+        return ("serving", "ui", "training", "models") if self.config.training.enabled else ("serving", "ui")
 
     def _weights_hints(self) -> list[str]:
         weights, cure = self.config.model.weights, f"make pin-weights ENV={self.config.env}"

@@ -38,7 +38,10 @@ A100_REGIONS = frozenset(
 MACHINES: dict[str, Machine] = {
     "a2-highgpu-1g": Machine("NVIDIA_TESLA_A100", 1, 40, 85, A100_REGIONS),
     "a2-highgpu-2g": Machine("NVIDIA_TESLA_A100", 2, 40, 170, A100_REGIONS),
+    "a2-highgpu-4g": Machine("NVIDIA_TESLA_A100", 4, 40, 340, A100_REGIONS),
+    "a2-highgpu-8g": Machine("NVIDIA_TESLA_A100", 8, 40, 680, A100_REGIONS),
     "a2-ultragpu-1g": Machine("NVIDIA_A100_80GB", 1, 80, 170),
+    "a2-ultragpu-8g": Machine("NVIDIA_A100_80GB", 8, 80, 1360),
     "g2-standard-12": Machine("NVIDIA_L4", 1, 24, 48),
     "g2-standard-8": Machine("NVIDIA_L4", 1, 24, 32),
     "a3-highgpu-8g": Machine("NVIDIA_H100_80GB", 8, 80, 1872),

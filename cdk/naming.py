@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cdk.config import DeploymentConfig
 
-SERVING_IMAGE, UI_IMAGE = "flan-t5-serving", "flan-ui"
+SERVING_IMAGE, UI_IMAGE, TRAINING_IMAGE = "flan-t5-serving", "flan-ui", "flan-t5-training"
 # The provider tags an image with this much of its content hash; the label leads from a model to its image.
 TAG_LENGTH = 16
 APIS = (
@@ -32,6 +32,11 @@ def repository_id(config: DeploymentConfig) -> str:
 def bucket_name(config: DeploymentConfig, noun: str) -> str:
     """Bucket names are shared by everybody, so the project's name goes in."""
     return f"{config.google.project}-{config.prefix}-{noun}"
+
+
+def tuned_model_id(config: DeploymentConfig) -> str:
+    """The model whose versions come of fine-tuning; the deployment's own model stays as it is."""
+    return f"{config.model.id[:57]}-tuned"
 
 
 def page_name(config: DeploymentConfig) -> str:

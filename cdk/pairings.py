@@ -63,6 +63,35 @@ def endpoint_problems(config: DeploymentConfig) -> list[str]:
     return problems
 
 
+def training_problems(config: DeploymentConfig) -> list[str]:
+    """Where the tuning runs, and what its container is told."""
+    training, problems = config.training, []
+    if not training.enabled:
+        return []
+    machine = MACHINES.get(training.machine_type)
+    if machine is None:
+        known = ", ".join(MACHINES)
+        return [f"training.machine_type: got {training.machine_type!r}; allowed are {known}"]
+    if (training.accelerator_type, training.accelerator_count) != (machine.accelerator, machine.accelerators):
+        wanted = f"{machine.accelerator} x{machine.accelerators}" if machine.accelerator else "no accelerator"
+        problems.append(
+            f"training.accelerator_type: got {training.accelerator_type} x{training.accelerator_count}; "
+            f"{training.machine_type} has {wanted} built in: set accelerator_type and accelerator_count to that"
+        )
+    if machine.regions and config.google.region not in machine.regions:
+        problems.append(
+            f"training.machine_type: got {training.machine_type}, which is not in {config.google.region} but in "
+            f"{', '.join(sorted(machine.regions))}: take another machine, or another region"
+        )
+    reserved = sorted(name for name in training.env if name.startswith("AIP_") or name == "TRAINING_CONFIG")
+    if reserved:
+        problems.append(
+            f"training.env: got {', '.join(reserved)}; Vertex AI sets what begins with AIP_, and TRAINING_CONFIG is "
+            "made of training.task and training.settings: drop it"
+        )
+    return problems
+
+
 def memory_problems(config: DeploymentConfig) -> list[str]:
     """Whether the weights fit where they are to run. The server keeps a model on one accelerator."""
     machine = MACHINES.get(config.endpoint.machine_type)

@@ -6,6 +6,8 @@ run by hand fail with a clear sentence. Knows nothing of what goes into an image
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cdktf_cdktf_provider_google.cloudbuild_trigger import (
     CloudbuildTrigger,
     CloudbuildTriggerBuild,
@@ -29,7 +31,7 @@ UI_TIMEOUT_S = 1200
 DOCKER = "gcr.io/cloud-builders/docker"
 PYTHON = "python:3.11-slim"
 # `$$` is Terraform's escape: Cloud Build sees ${_IMAGE}:${_TAG}.
-IMAGE, WEIGHTS = "$${_IMAGE}:$${_TAG}", "$${_WEIGHTS}"
+IMAGE, WEIGHTS, GIT_SHA = "$${_IMAGE}:$${_TAG}", "$${_WEIGHTS}", "$${_GIT_SHA}"
 
 
 class ImageTrigger(Construct):
@@ -93,11 +95,23 @@ def ui_build(*, tags: list[str]) -> CloudbuildTriggerBuild:
     )
 
 
-def _docker(dockerfile: str) -> CloudbuildTriggerBuildStep:
+def training_build(build: Build, *, tags: list[str]) -> CloudbuildTriggerBuild:
+    """The training image, told which commit it is of."""
+    docker = _docker("training/Dockerfile", build_args=[f"GIT_SHA={GIT_SHA}"])
+    return CloudbuildTriggerBuild(
+        step=[docker],
+        images=[IMAGE],
+        tags=tags,
+        timeout=f"{build.timeout_s}s",
+        options=_options(machine_type=build.machine_type, disk_size_gb=build.disk_gb),
+    )
+
+
+def _docker(dockerfile: str, *, build_args: Sequence[str] = ()) -> CloudbuildTriggerBuildStep:
     return CloudbuildTriggerBuildStep(
         id="image",
         name=DOCKER,
-        args=["build", "-t", IMAGE, "-f", dockerfile, "."],
+        args=["build", "-t", IMAGE, "-f", dockerfile, *(f"--build-arg={one}" for one in build_args), "."],
         env=["DOCKER_BUILDKIT=1"],  # only BuildKit reads the Dockerfile's own .dockerignore
     )
 

@@ -90,7 +90,10 @@ class VertexImageBuild(TerraformResource):
 
 
 class VertexModel(TerraformResource):
-    """A model and its versions. container_spec: as the provider's block, by attribute name."""
+    """A model and its versions. container_spec: as the provider's block, by attribute name.
+
+    version_labels: of the newest version alone; also another resource's attribute.
+    """
 
     def __init__(
         self,
@@ -103,12 +106,15 @@ class VertexModel(TerraformResource):
         description: str | None = None,
         labels: Mapping[str, str] | None = None,
         version_aliases: Sequence[str] | None = None,
+        version_labels: Mapping[str, str] | str | None = None,
+        artifact_uri: str | None = None,
     ) -> None:
         super().__init__(scope, id_, terraform_resource_type="vertex_model", terraform_generator_metadata=_METADATA)
         _set(self, {"model_id": model_id, "display_name": display_name, "description": description})
         _set(self, {"labels": dict(labels) if labels else None})
         _set(self, {"version_aliases": list(version_aliases) if version_aliases else None})
-        _set(self, {"container_spec": [dict(container_spec)]})
+        _set(self, {"container_spec": [dict(container_spec)], "artifact_uri": artifact_uri})
+        _set(self, {"version_labels": version_labels or None})
 
     @property
     def name(self) -> str:
@@ -121,6 +127,43 @@ class VertexModel(TerraformResource):
     @property
     def version_name(self) -> str:
         return str(self.get_string_attribute("version_name"))
+
+
+class VertexCustomJob(TerraformResource):
+    """A training job, run to its end. worker_pools and scheduling: as the provider's blocks, by attribute name."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        display_name: str,
+        worker_pools: Sequence[Mapping[str, Any]],
+        base_output_directory: str,
+        service_account: str | None = None,
+        tensorboard: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        run_key: str | None = None,
+        scheduling: Mapping[str, Any] | None = None,
+        timeout: str | None = None,
+    ) -> None:
+        super().__init__(
+            scope, id_, terraform_resource_type="vertex_custom_job", terraform_generator_metadata=_METADATA
+        )
+        values: dict[str, Any] = {"display_name": display_name, "base_output_directory": base_output_directory}
+        values |= {"service_account": service_account, "tensorboard": tensorboard, "run_key": run_key}
+        values |= {"labels": dict(labels) if labels else None, "worker_pool_specs": [dict(one) for one in worker_pools]}
+        _set(self, {**values, "scheduling": [dict(scheduling)] if scheduling else None})
+        _set(self, {"timeouts": {"create": timeout} if timeout else None})
+
+    @property
+    def output_uri(self) -> str:
+        return str(self.get_string_attribute("output_uri"))
+
+    @property
+    def metric_labels(self) -> str:
+        """A map, by reference."""
+        return str(self.get_string_attribute("metric_labels"))
 
 
 class VertexEndpointDeployedModel(TerraformResource):
@@ -142,6 +185,7 @@ class VertexEndpointDeployedModel(TerraformResource):
         service_account: str | None = None,
         enable_access_logging: bool | None = None,
         rollout: Mapping[str, Any] | None = None,
+        promotion: Mapping[str, Any] | None = None,
         timeout: str | None = None,
     ) -> None:
         super().__init__(
@@ -154,6 +198,7 @@ class VertexEndpointDeployedModel(TerraformResource):
         values: dict[str, Any] = {"endpoint": endpoint, "model": model, "display_name": display_name}
         values |= {"service_account": service_account, "enable_access_logging": enable_access_logging}
         _set(self, {**values, "dedicated_resources": [dict(dedicated_resources)], **(rollout or {})})
+        _set(self, {"promotion": [dict(promotion)] if promotion else None})
         # A warning alone would let a pipeline go on to a page that has nothing to ask.
         _set(self, {"lifecycle.postcondition": [NOT_SERVING]})
         _set(self, {"timeouts": {"create": timeout} if timeout else None})

@@ -12,10 +12,12 @@ from cdktf_cdktf_provider_google.vertex_ai_endpoint import VertexAiEndpoint
 from constructs import Construct
 
 from cdk.config import DeploymentConfig
+from cdk.naming import tuned_model_id
 from cdk.prices.deployment import price
 from cdk.stacks.deployment import DeploymentStack
 from cdk.stacks.model import ModelStack
 from cdk.stacks.registry import RegistryStack
+from cdk.stacks.training import TrainingStack
 from cdk.vertex import VertexEndpointDeployedModel
 
 DUTY_CYCLE = "aiplatform.googleapis.com/prediction/online/accelerator/duty_cycle"
@@ -23,10 +25,20 @@ RESERVATION_KEY = "compute.googleapis.com/reservation-name"
 
 
 class EndpointStack(DeploymentStack):
-    """`endpoint_name` and `predict_url`, for the page and for callers."""
+    """`endpoint_name` and `predict_url`, for the page and for callers.
+
+    training: whose newest version is deployed, if it is better, in place of the model's own.
+    """
 
     def __init__(
-        self, scope: Construct, id_: str, *, config: DeploymentConfig, registry: RegistryStack, model: ModelStack
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        config: DeploymentConfig,
+        registry: RegistryStack,
+        model: ModelStack,
+        training: TrainingStack | None = None,
     ) -> None:
         super().__init__(scope, id_, config=config)
         self.endpoint = VertexAiEndpoint(
@@ -43,12 +55,13 @@ class EndpointStack(DeploymentStack):
             self,
             "deployed-model",
             endpoint=self.endpoint.id,
-            model=model.model.version_name,
+            model=(training.tuned if training else model.model).version_name,
             display_name=config.model.id,
             service_account=registry.identities.email("serving"),
             enable_access_logging=config.endpoint.access_logging or None,
             dedicated_resources=_dedicated_resources(config),
             rollout=config.rollout.blocks(),
+            promotion=config.training.promotion.block(model_id=tuned_model_id(config)) if training else None,
             # Machines are found before the container's own time begins, and traffic is moved after it.
             timeout=f"{config.serving.deployment_timeout_s + 1800}s",
         )

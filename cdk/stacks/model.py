@@ -11,6 +11,7 @@ from cdk.images import Images
 from cdk.naming import TAG_LENGTH
 from cdk.stacks.deployment import DeploymentStack
 from cdk.stacks.registry import RegistryStack
+from cdk.training import metric_label
 from cdk.vertex import VertexImageBuild, VertexModel
 
 # The server's words for the checkpoint's number formats.
@@ -47,14 +48,16 @@ class ModelStack(DeploymentStack):
             description=config.model.description or None,
             labels={**config.all_labels, "content": source.content_hash[:TAG_LENGTH]},
             version_aliases=config.model.version_aliases or None,
-            container_spec=_container_spec(config, self.image.image_uri),
+            container_spec=container_spec(config, self.image.image_uri),
+            version_labels={name: metric_label(value) for name, value in config.model.metrics.items()},
         )
         self.output("image_uri", self.image.image_uri, "The serving image, by digest.")
         self.output("model_name", self.model.name, "The model.")
         self.output("model_version", self.model.version_id, "Its newest version.")
 
 
-def _container_spec(config: DeploymentConfig, image_uri: str) -> dict[str, Any]:
+def container_spec(config: DeploymentConfig, image_uri: str) -> dict[str, Any]:
+    """How a version of the model is served, whatever its weights."""
     serving = config.serving
     env = {
         "DTYPE": DTYPES[config.model.dtype],

@@ -82,7 +82,8 @@ class RegistryStack(DeploymentStack):
 
     def _triggers(self, apis: list[ProjectService]) -> None:
         config = self.config
-        account, source = self.identities.accounts["build"], source_to_build(self, config=config, apis=apis)
+        account = self.identities.accounts["build"]
+        self.source = source = source_to_build(self, config=config, apis=apis)
         self.serving_trigger = ImageTrigger(
             self,
             "serving-image",
