@@ -58,16 +58,20 @@ def changed(rollout: Rollout, prior: State, planned: State) -> State:
 
 def _scaled(rollout: Rollout, shown: JsonObject, planned: State) -> None:
     """Brings what is deployed to the planned replicas and logging."""
-    found = deployed_of(shown, rollout.number) or {}
-    now = planned | seen(shown, found, planned)
-    if all(now[name] == planned[name] for name in MUTABLE):
-        return
-    body, mask = mutation(now, planned)
+    body, mask = _change_of(rollout, shown, planned)
+    timeout_s = duration.timeout(planned, "update", UPDATE_TIMEOUT)
+    if mask and rollout.endpoint.settle_changes(timeout_s=timeout_s, progress=rollout.progress):
+        body, mask = _change_of(rollout, rollout.endpoint.get(), planned)
     if mask:
         rollout.progress.phase("CHANGING " + ", ".join(mask))
-        timeout_s = duration.timeout(planned, "update", UPDATE_TIMEOUT)
         rollout.endpoint.mutate(body, mask, timeout_s=timeout_s, progress=rollout.progress)
         rollout.progress.phase("CHANGED")
+
+
+def _change_of(rollout: Rollout, shown: JsonObject, planned: State) -> tuple[JsonObject, list[str]]:
+    """What a mutate has to change, and its mask: empty when there is nothing."""
+    now = planned | seen(shown, deployed_of(shown, rollout.number) or {}, planned)
+    return mutation(now, planned) if any(now[name] != planned[name] for name in MUTABLE) else ({}, [])
 
 
 def _settled(rollout: Rollout, planned: State, *, previous: str | None) -> State:

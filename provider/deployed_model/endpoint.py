@@ -6,6 +6,7 @@ Source: Vertex AI REST v1, projects.locations.endpoints.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 from provider.api import Api, ApiError, JsonObject
 from provider.deployed_model import traffic
 from provider.names import location_of
-from provider.operations import retry_precondition, wait
+from provider.operations import OperationFailed, retry_precondition, wait
 from provider.progress.phases import Progress
 from tfplugin.resource import PluginError
 from tfplugin.values import State
@@ -49,13 +50,29 @@ class Endpoint:
 
     def deployments(self) -> list[JsonObject]:
         """The operations that deploy to this endpoint right now."""
+        return self._running("DeployModelOperationMetadata")
+
+    def _running(self, kind: str) -> list[JsonObject]:
         path = f"/v1/{self.name}/operations"
         page = self.api.get("aiplatform", path, stop=self.stop, region=self.region)
         return [
             dict(one)
             for one in page.get("operations", [])
-            if not one.get("done") and "DeployModelOperation" in one.get("metadata", {}).get("@type", "").split(".")[-1]
+            if not one.get("done") and one.get("metadata", {}).get("@type", "").rpartition(".")[2] == kind
         ]
+
+    def _run_out(self, kind: str, *, timeout_s: float, progress: Progress) -> bool:
+        """Waits for what an earlier apply began; whether there was anything. Google takes no second one meanwhile."""
+        running = self._running(kind)
+        for operation in running:
+            progress.phase("JOINED", "an earlier apply began it")
+            with contextlib.suppress(OperationFailed):
+                self.wait(operation, timeout_s=timeout_s, progress=progress)
+        return bool(running)
+
+    def settle_changes(self, *, timeout_s: float, progress: Progress) -> bool:
+        """Waits for what is being changed by mutate; whether anything was."""
+        return self._run_out("MutateDeployedModelOperationMetadata", timeout_s=timeout_s, progress=progress)
 
     def operation(self, name: str) -> JsonObject | None:
         return self.api.find("aiplatform", f"/v1/{name}", stop=self.stop, region=self.region)
@@ -71,6 +88,10 @@ class Endpoint:
     def undeploy(self, number: str, *, timeout_s: float, progress: Progress) -> None:
         """Moves what traffic it has to the others, and takes it down. Gone already is no error."""
         shown = self.find()
+        if shown is not None and self._run_out(
+            "UndeployModelOperationMetadata", timeout_s=timeout_s, progress=progress
+        ):
+            shown = self.find()
         if shown is None or deployed_of(shown, number) is None:
             return
         body: JsonObject = {"deployedModelId": number}

@@ -50,8 +50,9 @@ BLOCK = Block(
     body=Body(
         description="The condition under which another version takes the place of the one that serves. Metrics are "
         "labels of both versions, written `43_1234` for 43.1234, since labels have no dots. The first version behind "
-        "an endpoint has none to beat. A version that is refused is not deployed: the plan keeps the old one, warns, "
-        "and shows both versions' metrics in `promotion_verdict`.",
+        "an endpoint has none to beat, nor has another container around the same `artifact_uri`. A version that is "
+        "refused is not deployed: the plan keeps the old one, warns, and shows the metrics of both versions in "
+        "`promotion_verdict`.",
         attributes=[
             Attribute(
                 name="metrics",
@@ -83,8 +84,17 @@ BLOCK = Block(
     ),
 )
 
-# Labels of a version, by its full name; PluginError when there is no such version.
-Labels = Callable[[str], Mapping[str, str]]
+
+@dataclass(frozen=True)
+class Version:
+    """What the registry tells of a model version. artifact: the folder of its weights; empty when in the image."""
+
+    labels: Mapping[str, str]
+    artifact: str = ""
+
+
+# A version by its full name; PluginError when there is no such one.
+Look = Callable[[str], Version]
 
 
 @dataclass(frozen=True)
@@ -104,9 +114,7 @@ class Comparison:
         return f"{self.metric} {_shown(self.old)} -> {_shown(self.new)}"
 
 
-def decided(
-    context: Context, labels: Labels, prior: State | None, planned: State, config: State
-) -> tuple[State, State]:
+def decided(context: Context, look: Look, prior: State | None, planned: State, config: State) -> tuple[State, State]:
     """What to plan, and the configuration to plan it from: with the old version in both when the new one is refused."""
     block = next(iter(planned["promotion"] or ()), None)
     if block is None:
@@ -118,7 +126,7 @@ def decided(
     if planned["model"] == prior["model"]:
         held = prior.get(VERDICT)
         return planned | {VERDICT: None if str(held).startswith(REFUSED) else held}, config
-    verdict = judge(block, old=prior["model"], new=planned["model"], labels=labels)
+    verdict = judge(block, old=prior["model"], new=planned["model"], look=look)
     if verdict.startswith(PROMOTED):
         return planned | {VERDICT: verdict}, config
     cure = f"To deploy it all the same, add `override` with model = {_short(planned['model'])!r}, by and reason."
@@ -128,14 +136,16 @@ def decided(
     return planned | {VERDICT: verdict, "model": prior["model"]}, config | {"model": prior["model"]}
 
 
-def judge(block: State, *, old: str, new: str, labels: Labels) -> str:
+def judge(block: State, *, old: str, new: str, look: Look) -> str:
     """The verdict in one line: `promoted` or `refused`, who against whom, by which rule, every metric of both."""
     rule, gain = block["rule"] or RULES[0], float(block["min_gain"] or 0)
-    before, after = labels(old), labels(new)
-    found = [_compared(name, before, after, gain) for name in block["metrics"]]
+    before, after = look(old), look(new)
+    found = [_compared(name, before.labels, after.labels, gain) for name in block["metrics"]]
     said = f"by {rule}" + (f" with min_gain {gain:g}" if gain else "") + ": " + ", ".join(map(str, found))
-    complaint = _complaint(rule, found, before, after, gain)
     pair = f"{_short(new)} over {_short(old)}"
+    if after.artifact and after.artifact == before.artifact:  # another container around the same weights
+        return f"{PROMOTED} {pair}: the weights are the same"
+    complaint = _complaint(rule, found, before, after, gain)
     if complaint is None:
         return f"{PROMOTED} {pair} {said}"
     override = next(iter(block["override"] or ()), None)
@@ -145,11 +155,9 @@ def judge(block: State, *, old: str, new: str, labels: Labels) -> str:
     return f"{REFUSED} {pair} {said}; {complaint}"
 
 
-def _complaint(
-    rule: str, found: list[Comparison], before: Mapping[str, str], after: Mapping[str, str], gain: float
-) -> str | None:
+def _complaint(rule: str, found: list[Comparison], before: Version, after: Version, gain: float) -> str | None:
     """Why the rule does not hold; None when it does."""
-    tasks = before.get(SAME_TASK), after.get(SAME_TASK)
+    tasks = before.labels.get(SAME_TASK), after.labels.get(SAME_TASK)
     if None not in tasks and tasks[0] != tasks[1]:
         return f"they are made for different tasks, {tasks[0]} and {tasks[1]}"
     if missing := [one.metric for one in found if not one.is_known]:

@@ -9,7 +9,7 @@ Source: Vertex AI REST v1, projects.locations.endpoints deployModel, mutateDeplo
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from provider import duration
@@ -61,17 +61,17 @@ class DeployedModel:
         ]
 
     def plan(self, context: Context, prior: State | None, planned: State, config: State) -> State:
-        planned, config = promotion.decided(context, self._labels(context), prior, planned, config)
+        planned, config = promotion.decided(context, self._look(context), prior, planned, config)
         return planned_new(planned, config) if prior is None else planned_change(prior, planned, config)
 
-    def _labels(self, context: Context) -> promotion.Labels:
-        def of(model: str) -> Mapping[str, str]:
+    def _look(self, context: Context) -> promotion.Look:
+        def look(model: str) -> promotion.Version:
             found = registry_of(self.api, context.stop, model).find(model)
             if found is None:
                 raise PluginError("The model does not exist", f"Vertex AI has no {model}.", path=("model",))
-            return dict(found.get("labels", {}))
+            return promotion.Version(found.get("labels", {}), found.get("artifactUri", ""))
 
-        return of
+        return look
 
     def create(self, context: Context, planned: State) -> State:
         endpoint, number = self._endpoint(context, planned), str(planned["deployed_model_id"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provider.deployed_model.promotion import decided, judge, number_of, problems
+from provider.deployed_model.promotion import Version, decided, judge, number_of, problems
 from tfplugin.resource import Context, PluginError
 from tfplugin.values import UNKNOWN
 
@@ -20,14 +20,16 @@ def block(**fields):
 
 
 def verdict(before, after, **fields):
-    return judge(block(**fields), old=OLD, new=NEW, labels={OLD: before, NEW: after}.__getitem__)
+    return judge(block(**fields), old=OLD, new=NEW, look={OLD: Version(before), NEW: Version(after)}.__getitem__)
 
 
 def decide(before, after, *, new=NEW, held=None, **fields):
     prior = {"model": OLD, "promotion_verdict": held}
     planned = {"model": new, "promotion": [block(**fields)], "promotion_verdict": held}
     context = Context()
-    planned, config = decided(context, {OLD: before, NEW: after}.__getitem__, prior, planned, {"model": new})
+    planned, config = decided(
+        context, {OLD: Version(before), NEW: Version(after)}.__getitem__, prior, planned, {"model": new}
+    )
     return planned, config, context.problems
 
 
@@ -69,6 +71,14 @@ def test_a_metric_that_is_not_known_promotes_nothing(labels):
     for said in (verdict(labels, GOOD), verdict(OKAY, labels)):
         assert said.startswith("refused")
         assert "is not a label of both with a number" in said
+
+
+def test_another_container_around_the_same_weights_has_nothing_to_beat():
+    versions = {OLD: Version(OKAY, "gs://flan/run/model"), NEW: Version(OKAY, "gs://flan/run/model")}
+
+    assert judge(block(), old=OLD, new=NEW, look=versions.__getitem__) == (
+        "promoted dialogue@2 over dialogue@1: the weights are the same"
+    )
 
 
 def test_versions_for_different_tasks_are_not_compared():
