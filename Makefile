@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test test-fast lint format synth plan doctor deploy destroy price bootstrap pin-weights train model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
+.PHONY: help install up down status test test-fast lint format synth plan doctor deploy destroy receipt price bootstrap pin-weights train model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -52,8 +52,11 @@ deploy: ## build the system on Google Cloud: make deploy ENV=prod (DOCTOR=off sk
 	@test "$(DOCTOR)" = off || $(VENV)/python -m scripts.doctor $(ENV) --brief
 	@FLAN_ENV=$(ENV) $(VENV)/python -m provider progress -- cdktf deploy '*'
 
-destroy: ## stop the bill: make destroy ENV=prod
-	@FLAN_ENV=$(ENV) $(VENV)/python -m provider progress -- cdktf destroy '*'
+destroy: ## stop the bill, with a receipt: make destroy ENV=prod (STACK=endpoint: only what is dear; YES=1: do not ask)
+	@$(VENV)/python -m scripts.destroy $(ENV) $(if $(STACK),--stack $(STACK)) $(if $(YES),--yes) $(ARGS)
+
+receipt: ## what is up, for how long and for how much; destroys nothing (ENV=prod)
+	@$(VENV)/python -m scripts.destroy $(ENV) --look $(ARGS)
 
 fault-campaign: ## every phase of the provider meets every fault; writes docs/fault-campaign.md
 	@CAMPAIGN_TABLE=docs/fault-campaign.md $(VENV)/python -m pytest tests/provider/test_fault_campaign.py

@@ -46,15 +46,16 @@ class StackResult:
 
 @dataclass
 class CdktfRun:
-    """`cdktf VERB '*'` in a process group of its own.
+    """`cdktf VERB STACKS` in a process group of its own.
 
-    on_step: called with the stack and a short text at each step terraform prints.
+    stacks: all of them by default. on_step: called with the stack and a short text at each step terraform prints.
     """
 
     verb: str
     log: Path
     on_step: Callable[[str, str], None]
     extra_environment: dict[str, str] = field(default_factory=dict)
+    stacks: tuple[str, ...] = ("*",)
     results: dict[str, StackResult] = field(default_factory=dict)
     _stack: str = ""
     _lines: list[str] = field(default_factory=list)
@@ -62,7 +63,9 @@ class CdktfRun:
     def run(self) -> None:
         """Runs to the end. CdktfFailed when it fails; KeyboardInterrupt once terraform has stopped in order."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        command = ["cdktf", self.verb, "*", "--auto-approve"]
+        command = ["cdktf", self.verb, *self.stacks, "--auto-approve"]
+        if self.stacks != ("*",):
+            command.append("--ignore-missing-stack-dependencies")  # a stack is destroyed while those after it stay
         environment = {**terraform_environment(), **self.extra_environment, "FORCE_COLOR": "0", "NO_COLOR": "1"}
         with (
             self.log.open("w") as log,

@@ -1,0 +1,76 @@
+"""`make destroy` of the whole system, as a user runs it: what it ends, what it leaves, and what it says of both.
+
+Runs after test_whole_system.py, whose last test took everything down.
+"""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+DESTROY = (sys.executable, "-m", "scripts.destroy", "local")
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+def by_hand(system, method, path, body=None):
+    data = ["-H", "Content-Type: application/json", "-d", json.dumps(body)] if body is not None else []
+    answer = json.loads(system.run("curl", "-sSf", "-X", method, *data, f"{system.url}{path}"))
+    if "/operations/" in answer.get("name", ""):
+        done = json.loads(system.run("curl", "-sSf", "-X", "POST", f"{system.url}/v1/{answer['name']}:wait"))
+        assert "error" not in done, done
+        return done["response"]
+    return answer
+
+
+def test_the_doctor_finds_the_deployed_system_well(system):
+    system.run(sys.executable, "-m", "scripts.up", timeout=400)
+
+    text = system.run(sys.executable, "-m", "scripts.doctor", "local")
+
+    assert re.search(r"local: \d+ ok, 0 to look at, 0 to cure", text), text
+
+
+def test_everything_that_can_carry_labels_carries_the_deployments(system):
+    """What a sweep by label would miss, Terraform's own state tells."""
+    text = system.run(*DESTROY, "--look", "--json", check=False)
+    found = {one["kind"] for one in json.loads(text)["remaining"]}
+
+    assert found == {"deployed model", "endpoint", "model", "Cloud Run service", "image repository", "bucket"}
+
+
+def test_stopping_the_endpoint_stops_what_is_dear_and_nothing_else(system):
+    text = system.run(*DESTROY, "--stack", "endpoint", "--yes", timeout=200)
+
+    assert re.search(r"deployed model \d+ on endpoint 4242001, 1 x a2-highgpu-1g\s+\S.* \d", text), text
+    assert "Nothing remains that costs money" in text
+    assert re.search(r"The way back, `make deploy ENV=local`: about 00:\d\d", text), text
+    left = json.loads(system.run(*DESTROY, "--look", "--json", check=False))["remaining"]
+    assert {one["kind"] for one in left} == {"model", "Cloud Run service", "image repository", "bucket"}
+
+
+def test_a_destroy_that_leaves_something_made_by_hand_ends_with_1_and_says_how_it_goes(system):
+    parent, labels = "projects/flan-local/locations/europe-west4", {"managed_by": "flanstack", "flanstack_env": "local"}
+    endpoint = by_hand(system, "POST", f"/v1/{parent}/endpoints", {"displayName": "by hand", "labels": labels})["name"]
+    resources = {"machineSpec": {"machineType": "n1-standard-4"}, "minReplicaCount": 1}
+    body = {"deployedModel": {"model": f"{parent}/models/flan-t5", "dedicatedResources": resources}}
+    by_hand(system, "POST", f"/v1/{endpoint}:deployModel", {**body, "trafficSplit": {"0": 100}})
+
+    text = system.run(*DESTROY, "--yes", timeout=200, check=False)
+
+    # The model cannot go while it is deployed by hand, and Terraform says so.
+    assert "REMAINS:" in text
+    assert "Nothing remains" not in text
+    commands = re.findall(r"^\s+(curl .*)$", text, flags=re.MULTILINE)
+    assert any(":undeployModel" in one for one in commands)
+    for command in commands[:2]:  # the deployed model, and its endpoint
+        subprocess.run(["bash", "-c", f"{command} && sleep 1"], check=True, capture_output=True)
+
+
+def test_the_next_destroy_ends_what_was_left(system):
+    assert "Nothing remains that costs money" in system.run(*DESTROY, "--yes", timeout=200)
+
+
+def test_a_destroy_with_nothing_there_says_so(system):
+    assert "Nothing was up" in system.run(*DESTROY, "--yes", timeout=200)
