@@ -54,7 +54,8 @@ class DeploymentStack(cdktf.TerraformStack):
         # Terraform's state does not say which versions wrote it; a plan review compares these.
         self.output(
             "provider_versions",
-            {GOOGLE_SOURCE: GOOGLE_VERSION, VERTEX_SOURCE: VERTEX_VERSION},
+            # One text: of a map, jsii makes Node print a warning.
+            f"{GOOGLE_SOURCE} {GOOGLE_VERSION}, {VERTEX_SOURCE} {VERTEX_VERSION}",
             "The providers that this stack was planned with.",
         )
 

@@ -182,7 +182,7 @@ def _paths(expressions: Document, prefix: str = "") -> Iterator[str]:
     """The paths with an expression: an object with a value or references; a block has neither."""
     for key, expression in expressions.items():
         for one in expression if isinstance(expression, list) else [expression]:
-            if isinstance(one, dict) and not {"constant_value", "references"} & set(one):
+            if isinstance(one, dict) and one and not {"constant_value", "references"} & set(one):
                 yield from _paths(one, f"{prefix}{key}.")
             else:
                 yield f"{prefix}{key}"

@@ -18,11 +18,17 @@ def _versions(proposal: Proposal) -> Iterator[Hit]:
         if old and new and old != new:
             yield Hit(plan.name, "", f"Terraform goes from {old} to {new}.", "moves Terraform")
         output = plan.outputs.get(PROVIDERS_OUTPUT)
-        before, after = (output.before or {}, output.after or {}) if output else ({}, {})
+        before, after = (_by_provider(side) for side in ((output.before, output.after) if output else (None, None)))
         for provider in sorted(set(before) & set(after)):
             if before[provider] != after[provider]:
                 what = f"Provider {provider} goes from {before[provider]} to {after[provider]}."
                 yield Hit(plan.name, "", what, "moves a provider")
+
+
+def _by_provider(text: object) -> dict[str, str]:
+    """`registry.terraform.io/hashicorp/google 6.50.0, …` by provider."""
+    pairs = (one.rpartition(" ") for one in str(text or "").split(", "))
+    return {provider: version for provider, _, version in pairs if provider}
 
 
 def _drift(proposal: Proposal) -> Iterator[Hit]:
