@@ -27,9 +27,8 @@ def decide(before, after, *, new=NEW, held=None, **fields):
     prior = {"model": OLD, "promotion_verdict": held}
     planned = {"model": new, "promotion": [block(**fields)], "promotion_verdict": held}
     context = Context()
-    planned, config = decided(
-        context, {OLD: Version(before), NEW: Version(after)}.__getitem__, prior, planned, {"model": new}
-    )
+    look = {OLD: Version(before), NEW: Version(after)}.__getitem__
+    planned, config = decided(context, look, prior, planned, {"model": new})
     return planned, config, context.problems
 
 
