@@ -37,10 +37,10 @@ def compile_cuda_lock() -> None:
 
 def main() -> int:
     compile_lock("pyproject.toml", "requirements.lock", "--all-extras")
-    for room in ("serving", "ui", "provider"):
+    for room in ("serving", "training", "ui", "provider"):
         compile_lock(f"{room}/requirements.in", f"{room}/requirements.lock", "--constraints", "requirements.lock")
     compile_cuda_lock()
-    print("requirements.lock and the locks of serving/, ui/ and provider/ are up to date.")
+    print("requirements.lock and the locks of serving/, training/, ui/ and provider/ are up to date.")
     return 0
 
 
