@@ -52,11 +52,11 @@ def load_ours(folder: Path, threads: int, *, is_int8: bool) -> Run:
     import torch
 
     torch.set_num_threads(threads)
-    from serving.engine_t5 import T5Engine
+    from serving.checkpoint.t5_folder import choose_layout, load_t5
+    from serving.engine.t5_engine import T5Engine
     from serving.request import ValidRequest
     from serving.sequence import Sequence
     from serving.t5 import T5Config
-    from serving.t5_folder import choose_layout, load_t5
 
     config = T5Config.from_json(json.loads((folder / "config.json").read_text()))
     layout = choose_layout(device=torch.device("cpu"), dtype=torch.float32, is_int8=is_int8)
@@ -75,7 +75,7 @@ def load_ours(folder: Path, threads: int, *, is_int8: bool) -> Run:
             Sequence(
                 number,
                 ValidRequest(prompt_ids=tuple(prompt), max_new_tokens=length),
-                tokenizer=_Mute(),
+                tokenizer=Mute(),
                 deadline=math.inf,
                 listener=lambda event: None,
             )
@@ -92,16 +92,20 @@ def load_ours(folder: Path, threads: int, *, is_int8: bool) -> Run:
     return run
 
 
-class _Mute:
+class Mute:
     """Text is not what is measured."""
 
     open_ids: frozenset[int] = frozenset()
     rewrites: tuple[str, ...] = ()
+    num_tokens = 0
 
     def encode(self, text: str) -> list[int]:
         raise NotImplementedError
 
     def decode(self, ids: object) -> str:
+        return ""
+
+    def piece(self, id_: int) -> str:
         return ""
 
 

@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer
 
-from serving.engine_t5 import T5Engine
+from scripts.engine_contenders import Mute
+from serving.checkpoint.t5_folder import choose_layout, load_t5
+from serving.engine.t5_engine import T5Engine
 from serving.request import ValidRequest
 from serving.sequence import Sequence
 from serving.t5 import T5Config
-from serving.t5_folder import choose_layout, load_t5
 from training.corpus.dialogues import take
 from training.embedded.evaluation import MAX_NEW_TOKENS, evaluate
 
@@ -42,7 +43,7 @@ class Generates:
             Sequence(
                 row,
                 ValidRequest(prompt_ids=tuple(ids[: sum(mask)]), max_new_tokens=max_new_tokens),
-                tokenizer=_NoText(),
+                tokenizer=Mute(),
                 deadline=math.inf,
                 listener=lambda event: None,
             )
@@ -51,17 +52,6 @@ class Generates:
         while running := [sequence for sequence in sequences if not sequence.is_ended]:
             self._engine.step(running)
         return [sequence.output_ids for sequence in sequences]
-
-
-class _NoText:
-    open_ids: frozenset[int] = frozenset()
-    rewrites: tuple[str, ...] = ()
-
-    def encode(self, text: str) -> list[int]:
-        raise NotImplementedError
-
-    def decode(self, ids: object) -> str:
-        return ""
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""`python -m serving`: builds every part from the environment and runs the server until SIGTERM."""
+"""`python -m serving`: builds every part from the environment and runs the server until SIGTERM.
+
+`python -m serving serve` is the same as SageMaker starts it.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +12,36 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
+from serving import sagemaker_host
 from serving.app import create_app
 from serving.config import ServerConfig, describe, explain
-from serving.dispatch import Dispatcher
 from serving.errors import NotReady
 from serving.generation import Generator
 from serving.lifecycle import Lifecycle
 from serving.loading import Loader
-from serving.logs import configure
-from serving.metrics import Readings, ServerMetrics
 from serving.scheduler import Scheduler
+from serving.scheduling.dispatch import Dispatcher
+from serving.scheduling.waiting import WaitingLine
+from serving.scheduling.watchdog import Watchdog
 from serving.server import Server
-from serving.tracing import Tracing, TracingUnavailable
+from serving.telemetry.logs import configure
+from serving.telemetry.metrics import Readings, ServerMetrics
+from serving.telemetry.tracing import Tracing, TracingUnavailable
 from serving.validation import Limits
-from serving.waiting import WaitingLine
-from serving.watchdog import Watchdog
 
 
 def main() -> int:
-    if len(sys.argv) > 1:
-        print(describe(), file=sys.stdout if sys.argv[1:] == ["--help"] else sys.stderr)
-        return 0 if sys.argv[1:] == ["--help"] else 2
+    arguments = sys.argv[1:]
+    if arguments not in ([], [sagemaker_host.COMMAND]):
+        print(describe(), file=sys.stdout if arguments == ["--help"] else sys.stderr)
+        return 0 if arguments == ["--help"] else 2
     try:
-        config = ServerConfig()
+        config = ServerConfig(**(sagemaker_host.settings(os.environ) if arguments else {}))
     except ValidationError as error:
         print("\n".join(explain(error)), file=sys.stderr)
+        return 2
+    except sagemaker_host.UnservableHost as error:
+        print(error, file=sys.stderr)
         return 2
     configure(config.log_level, config.log_format)
     try:

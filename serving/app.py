@@ -18,8 +18,8 @@ from serving.exchange.exchange import Exchange
 from serving.exchange.refusals import Refusals, Wire
 from serving.generation import Generator
 from serving.lifecycle import Lifecycle
-from serving.metrics import ServerMetrics
-from serving.tracing import Tracing
+from serving.telemetry.metrics import ServerMetrics
+from serving.telemetry.tracing import Tracing
 from serving.traits import Traits
 from serving.wires.health import HealthWire
 from serving.wires.observed import Observed

@@ -9,16 +9,16 @@ from collections.abc import AsyncGenerator
 from collections.abc import Sequence as Seq
 from contextlib import aclosing
 
-from serving.context import Work, current
-from serving.dispatch import Dispatcher
 from serving.errors import ClientGone, DeadlineExceeded, NotReady, ServingError
 from serving.lifecycle import Lifecycle
-from serving.mailbox import Mailbox
-from serving.metrics import ServerMetrics
 from serving.request import PromptBody, ValidRequest
+from serving.scheduling.dispatch import Dispatcher
+from serving.scheduling.mailbox import Mailbox
 from serving.sequence import Completion, Delta, Event, Listener, Sequence, late
+from serving.telemetry.context import Work, current
+from serving.telemetry.metrics import ServerMetrics
+from serving.telemetry.timeline import Timeline
 from serving.text import Tokenizer
-from serving.timeline import Timeline
 from serving.validation import Limits, validate
 
 # After its deadline a running sequence ends at its next token. If no token comes, the engine hangs: then the

@@ -6,15 +6,15 @@ import logging
 import threading
 from collections.abc import Callable
 
-from serving.checkpoint import Checkpoint, Wanted, load
+from serving.checkpoint.folder import Checkpoint, Wanted, load
 from serving.config import ServerConfig
-from serving.dispatch import Dispatcher
-from serving.engine import Engine
+from serving.engine.memory import Plan, Room
+from serving.engine.protocol import Engine
+from serving.engine.threads import usable_cores
 from serving.generation import Generator
 from serving.lifecycle import Lifecycle
-from serving.memory import Plan, Room
+from serving.scheduling.dispatch import Dispatcher
 from serving.text import Tokenizer
-from serving.threads import usable_cores
 from serving.validation import Limits
 from serving.warmup import check_golden, read_golden, warm_up
 
@@ -109,8 +109,8 @@ def _wanted(config: ServerConfig) -> Wanted:
 
 def _make_engine(checkpoint: Checkpoint, config: ServerConfig) -> Engine:
     # here, not above: the import of PyTorch takes seconds and the port is to open first
-    from serving.engine_t5 import T5Engine
-    from serving.engine_transformers import TransformersEngine
+    from serving.engine.t5_engine import T5Engine
+    from serving.engine.transformers_engine import TransformersEngine
 
     num_threads = config.num_threads or usable_cores()
     if checkpoint.plan is None:

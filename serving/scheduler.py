@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from serving.pace import Pace
+from serving.scheduling.pace import Pace
+from serving.scheduling.waiting import WaitingLine
 from serving.sequence import Sequence
-from serving.waiting import WaitingLine
 
 MAX_RETRY_AFTER_S = 60
 

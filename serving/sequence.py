@@ -12,8 +12,8 @@ from typing import Literal
 
 from serving.errors import DeadlineExceeded, ServingError
 from serving.request import ValidRequest
+from serving.telemetry.timeline import Timeline
 from serving.text import TextStream, Tokenizer
-from serving.timeline import Timeline
 
 FinishReason = Literal["eos", "length", "stop"]
 

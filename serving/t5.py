@@ -22,8 +22,8 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from serving.caches import Caches
-from serving.kernels import Linear, ScreenedOutput
+from serving.engine.caches import Caches
+from serving.engine.kernels import Linear, ScreenedOutput
 
 # B rows of the batch, N tokens of several prompts one after another, S source tokens, T decoder tokens so far,
 # H heads, D head width, M d_model, F d_ff, V vocabulary.

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.engine import Engine
+from serving.engine.protocol import Engine
 from serving.errors import ServingError
 from serving.request import GenerateBody
 from serving.sequence import Completion, Sequence

@@ -15,12 +15,12 @@ from starlette.requests import HTTPConnection
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.context import RequestContext, current, read
 from serving.errors import ServingError
 from serving.exchange.refusals import Refusals
-from serving.logs import where
-from serving.metrics import ABORTED, INTERNAL, ServerMetrics
-from serving.tracing import Tracing
+from serving.telemetry.context import RequestContext, current, read
+from serving.telemetry.logs import where
+from serving.telemetry.metrics import ABORTED, INTERNAL, ServerMetrics
+from serving.telemetry.tracing import Tracing
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from serving.metrics import ServerMetrics
-from serving.prometheus import CONTENT_TYPE
+from serving.telemetry.metrics import ServerMetrics
+from serving.telemetry.prometheus import CONTENT_TYPE
 
 
 def ops_router(metrics: ServerMetrics) -> APIRouter:

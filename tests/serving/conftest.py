@@ -214,7 +214,7 @@ class FaultyEngine:
 @pytest.fixture
 def break_engine(monkeypatch):
     """A factory: the servers that start after it have engines which run `fault(running)` before each step."""
-    from serving.dispatch import Dispatcher
+    from serving.scheduling.dispatch import Dispatcher
 
     start = Dispatcher.start
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from serving.caches import Caches
-from serving.encoding import EncoderRun, Pace
+from serving.engine.caches import Caches
+from serving.engine.encoding import EncoderRun, Pace
 from serving.t5 import View, rounded
 
 

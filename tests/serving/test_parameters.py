@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from serving.engine_transformers import TransformersEngine
+from serving.engine.transformers_engine import TransformersEngine
 from serving.errors import EngineFailed
 from serving.request import GenerateBody
 from serving.sequence import Sequence
@@ -19,7 +19,7 @@ PROMPTS = ["Anna asks Ben to bring bread.", "Tom: when?", "Summarize the followi
 def tokenizer(tiny):
     from transformers import AutoTokenizer
 
-    from serving.checkpoint import FolderTokenizer
+    from serving.checkpoint.folder import FolderTokenizer
 
     return FolderTokenizer(AutoTokenizer.from_pretrained(tiny))
 
@@ -175,7 +175,7 @@ def test_an_end_token_ends_the_answer_and_is_no_text(reference, run, engine):
 
 
 def test_a_row_that_is_not_finite_fails_alone(run, engine, monkeypatch):
-    from serving import sampling
+    from serving.engine import sampling
 
     whole = sampling.BatchSampler.__call__
 

@@ -5,8 +5,8 @@ import pytest
 from serving.errors import NotReady, Overloaded
 from serving.request import ValidRequest
 from serving.scheduler import Scheduler
+from serving.scheduling.waiting import WaitingLine
 from serving.sequence import Completion, Sequence
-from serving.waiting import WaitingLine
 
 
 class Words:

@@ -9,7 +9,7 @@ from transformers import MT5Config, MT5ForConditionalGeneration, T5Config, T5For
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from serving import t5
-from serving.t5_folder import Lacking, build_t5
+from serving.checkpoint.t5_folder import Lacking, build_t5
 from tests.serving.forcing import forced_log_probs
 
 SIZES = {"vocab_size": 120, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4}

@@ -1,0 +1,99 @@
+"""Builds a `T5` from the files of a Hugging Face folder. Knows T5's tensor names; knows no requests, no scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from serving.checkpoint.tensors import TensorFiles
+from serving.engine.kernels import Layout, Linear, PackedLinear, WideLinear, lay_out
+from serving.t5 import T5, T5Config, Weights
+
+
+class Lacking(ValueError):
+    """The weights do not hold what config.json asks for."""
+
+
+def load_t5(
+    config: T5Config,
+    files: list[Path],
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    layout: Layout,
+    on_bytes: Callable[[int], None] = lambda num_bytes: None,
+) -> T5:
+    """Raises ValueError: `Lacking`, or what is wrong with a file. `on_bytes` hears of each tensor's first reading."""
+    tensors = TensorFiles(files)
+    unread = set(tensors.names)
+
+    def get(name: str) -> torch.Tensor:
+        tensor = tensors.get(name)
+        if name in unread:  # a tied output layer is read again
+            unread.discard(name)
+            on_bytes(tensor.nbytes)
+        return tensor
+
+    return build_t5(config, get, tensors.has, dtype=dtype, device=device, layout=layout)
+
+
+def build_t5(
+    config: T5Config,
+    get: Callable[[str], torch.Tensor],
+    has: Callable[[str], bool],
+    *,
+    dtype: torch.dtype,
+    device: torch.device,
+    layout: Layout,
+) -> T5:
+    """As `load_t5`, from any source of tensors. Each is taken, converted and laid out before the next is touched."""
+
+    def checked(name: str) -> torch.Tensor:
+        if not has(name):
+            raise Lacking(f"{name}, which config.json asks for, is not in the weights; it would be random numbers")
+        tensor: torch.Tensor = get(name)
+        if tuple(tensor.shape) != (wanted := expected_shape(config, name)):
+            raise Lacking(f"{name} has shape {list(tensor.shape)} and config.json asks for {list(wanted)}")
+        if tensor.dim() == 1 or "relative_attention_bias" in name:
+            # few, and their rounding would be felt everywhere: float32 whatever the weights are, and out of the map
+            return tensor.to(device=device, dtype=torch.float32, copy=True)
+        return tensor.to(device=device, dtype=dtype)
+
+    def linear(names: list[str]) -> Linear:
+        parts = [checked(name) for name in names]
+        weight_OK = parts[0] if len(parts) == 1 else torch.cat(parts)
+        if dtype == torch.float16 and names[0].endswith("wo.weight"):
+            return WideLinear(weight_OK)
+        return lay_out(weight_OK, layout)
+
+    with torch.inference_mode():
+        return T5(config, Weights(get=checked, has=has, linear=linear, dtype=dtype, screens=layout != "plain"))
+
+
+def choose_layout(*, device: torch.device, dtype: torch.dtype, is_int8: bool) -> Layout:
+    """How weights lie in memory: the fastest layout that computes what was asked for."""
+    if is_int8:
+        return "int8"
+    if device.type == "cpu" and dtype == torch.float32 and PackedLinear.is_available():
+        return "packed"
+    return "plain"
+
+
+def expected_shape(config: T5Config, name: str) -> tuple[int, ...]:
+    """The shape that `config` gives the tensor of this name."""
+    part = name.removesuffix(".weight").rpartition(".")[2]
+    if "layer_norm" in part:
+        return (config.d_model,)
+    if part == "relative_attention_bias":
+        return (config.num_buckets, config.num_heads)
+    if part in ("q", "k", "v"):
+        return (config.d_attention, config.d_model)
+    if part == "o":
+        return (config.d_model, config.d_attention)
+    if part in ("wi", "wi_0", "wi_1"):
+        return (config.d_ff, config.d_model)
+    if part == "wo":
+        return (config.d_model, config.d_ff)
+    return (config.vocab_size, config.d_model)

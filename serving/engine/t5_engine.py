@@ -1,0 +1,289 @@
+"""Continuous batching over our own T5: newcomers are encoded in slices, and one decoder step serves all who run.
+
+Knows tensors, slots and sequences; knows no scheduler's queue, no HTTP. A sequence's tokens do not depend on who
+shares its batch: the model promises it for its scores (`t5`), `drawing` for its draws.
+Imports torch, so only the loader's and the engine's threads import it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+import torch
+
+from serving.engine.caches import Caches
+from serving.engine.drawing import Draw, draw
+from serving.engine.encoding import EncoderRun, Pace
+from serving.engine.graphs import BucketedSteps
+from serving.engine.layout import choose_threads
+from serving.engine.protocol import BatchFailed
+from serving.errors import EngineFailed
+from serving.sequence import Sequence
+from serving.t5 import T5, View, rounded
+
+RUN_TOKENS = {"cpu": 256, "cuda": 8192}
+# after so many steps without running out of memory, a slot of those given up is taken again
+CALM_STEPS = 200
+# the step whose time decides on the number of threads: a few rows in the middle of their answers
+PROBE_ROWS, PROBE_KEYS = 8, 64
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Row:
+    """A running sequence in its slot."""
+
+    sequence: Sequence
+    num_source: int
+    draw: Draw
+
+    @property
+    def position(self) -> int:
+        """Where the token stands that the next step reads: the start token at 0."""
+        return len(self.draw.token_ids) - 1
+
+
+class T5Engine:
+    """One slot for each running sequence.
+
+    num_threads: of one step, on a CPU; 0 leaves it to PyTorch. max_run_tokens: prompt tokens that are encoded
+    together; a longer prompt is encoded alone. The default is where products with weights are at their best.
+    in_buckets: whether steps have fixed shapes, for CUDA graphs; by default on a GPU.
+    """
+
+    def __init__(
+        self,
+        model: T5,
+        *,
+        eos_ids: frozenset[int],
+        num_slots: int,
+        max_source: int,
+        max_target: int,
+        num_threads: int = 0,
+        max_run_tokens: int | None = None,
+        in_buckets: bool | None = None,
+    ) -> None:
+        config = model.config
+        self._model = model
+        self._eos_ids = eos_ids
+        self._max_run_tokens = self._wanted_run_tokens = max_run_tokens or RUN_TOKENS[model.device.type]
+        self._num_threads = num_threads
+        self._thread: int | None = None
+        self._caches = Caches(
+            num_slots=num_slots,
+            num_layers=config.num_decoder_layers,
+            heads=(config.num_heads, config.d_kv),
+            max_source=rounded(max_source, config.d_kv),
+            max_target=rounded(max_target, config.d_kv),
+            dtype=model.dtype,
+            device=model.device,
+        )
+        self._bias = model.decoder_bias(self._caches.max_target)
+        self._steps: BucketedSteps | None = None
+        if model.device.type == "cuda" if in_buckets is None else in_buckets:
+            self._steps = BucketedSteps(model, self._caches, self._bias)
+        self._rows: list[Row] = []
+        self._run: EncoderRun | None = None
+        self._pace = Pace()
+        self._decode_seconds = 0.0
+        self._num_usable = num_slots
+        self._num_calm_steps = 0
+
+    @property
+    def num_slots(self) -> int:
+        return self._num_usable
+
+    @property
+    def num_buckets(self) -> int:
+        """Shapes of steps met so far; 0 where steps have no fixed shapes."""
+        return self._steps.num_recorded if self._steps is not None else 0
+
+    def choose_threads(self, num_cores: int) -> None:
+        """Takes the number of threads with which steps are fastest. Before the first sequence; for a CPU."""
+        num_rows = min(PROBE_ROWS, self._caches.num_slots)
+        for slot in range(num_rows):
+            self._caches.open(slot, 1)
+        d_kv = self._model.config.d_kv
+        num_keys, num_source = rounded(PROBE_KEYS, d_kv), rounded(2 * PROBE_KEYS, d_kv)
+        zeros_B = torch.zeros(num_rows, dtype=torch.int64)
+
+        def step() -> None:
+            view = View(
+                self._caches,
+                self._bias,
+                zeros_B,
+                num_keys=min(num_keys, self._caches.max_target),
+                num_source=min(num_source, self._caches.max_source),
+            )
+            states_BM = self._model.decode(zeros_B, view)
+            if self._model.has_best:
+                self._model.best(states_BM)
+            else:
+                self._model.scores(states_BM)
+
+        with torch.inference_mode():
+            self._num_threads = choose_threads(num_cores, set_threads=torch.set_num_threads, step=step)
+
+    def step(self, running: list[Sequence]) -> None:
+        """Frees the slots of those who left, encodes a slice of the newcomers, gives each row its next token."""
+        self._settle()
+        with torch.inference_mode():
+            self._leave(running)
+            self._encode(running)
+            self._decode()
+
+    def _settle(self) -> None:
+        """Sets the number of threads, which OpenMP keeps for each calling thread."""
+        if self._num_threads and self._thread != threading.get_ident():
+            self._thread = threading.get_ident()
+            torch.set_num_threads(self._num_threads)
+
+    def _leave(self, running: list[Sequence]) -> None:
+        staying = {id(sequence) for sequence in running if not sequence.is_ended}
+        for slot in range(len(self._rows) - 1, -1, -1):
+            if id(self._rows[slot].sequence) not in staying:
+                self._free(slot)
+        if self._run is not None and not any(id(sequence) in staying for sequence in self._run.sequences):
+            self._run = None
+
+    def _free(self, slot: int) -> None:
+        last = self._rows.pop()
+        if slot < len(self._rows):
+            self._caches.move(len(self._rows), slot, num_source=last.num_source, num_target=last.position)
+            self._rows[slot] = last
+
+    def _encode(self, running: list[Sequence]) -> None:
+        """Encodes newcomers for as long as those who run can spare."""
+        seconds = self._spare_seconds(running)
+        while True:
+            newcomers = self._newcomers(running) if self._run is None else self._run.sequences
+            if not newcomers:
+                return
+            begin = time.perf_counter()
+            try:
+                is_done = self._advance(newcomers, seconds=seconds)
+            except Exception as error:
+                self._run = None
+                if self._may_retry(newcomers, error):
+                    return
+                raise BatchFailed(newcomers) from error
+            if not is_done:
+                return
+            seconds -= time.perf_counter() - begin
+            if seconds <= 0:
+                return
+
+    def _spare_seconds(self, running: list[Sequence]) -> float:
+        """As long as the last step: those who run wait at most twice as long for their next token.
+
+        Longer when few run and many wait, who would lose more than those gain.
+        """
+        if not self._rows:
+            return 0.0
+        num_waiting = sum(not sequence.is_ended for sequence in running) - len(self._rows)
+        return self._decode_seconds * max(1.0, num_waiting / len(self._rows))
+
+    def _advance(self, newcomers: list[Sequence], *, seconds: float) -> bool:
+        """Brings the run of `newcomers` forward; returns whether they have their slots."""
+        if self._run is None:
+            self._run = EncoderRun.start(self._model, newcomers)
+        if not self._run.advance(self._model, self._pace, seconds=seconds if self._rows else None):
+            return False
+        self._open_slots(self._run)
+        self._run = None
+        return True
+
+    def _may_retry(self, newcomers: list[Sequence], error: Exception) -> bool:
+        """Whether they stay newcomers: when memory ran out for several, fewer go together next time."""
+        if not _is_out_of_memory(error):
+            return False
+        self._free_memory(error)
+        self._max_run_tokens = max(1, sum(len(s.request.prompt_ids) for s in newcomers) // 2)
+        return len(newcomers) > 1
+
+    def _newcomers(self, running: list[Sequence]) -> list[Sequence]:
+        """The oldest that have no slot, as many as there are slots and as are encoded well together."""
+        inside = {id(row.sequence) for row in self._rows}
+        num_free = self._num_usable - len(self._rows)
+        chosen: list[Sequence] = []
+        num_tokens = 0
+        for sequence in running:
+            if id(sequence) in inside or sequence.is_ended:
+                continue
+            num_tokens += len(sequence.request.prompt_ids)
+            if len(chosen) == num_free or (chosen and num_tokens > self._max_run_tokens):
+                break
+            chosen.append(sequence)
+        return chosen
+
+    def _open_slots(self, run: EncoderRun) -> None:
+        for sequence, (begin, end) in zip(run.sequences, run.spans(), strict=True):
+            if sequence.is_ended:
+                continue
+            slot = len(self._rows)
+            for layer, keys_values in enumerate(run.keys_values):
+                self._caches.fill(layer, slot, keys_values[:, begin:end])
+            self._caches.open(slot, end - begin)
+            start = self._model.config.start_id
+            self._rows.append(Row(sequence, end - begin, Draw(sequence.request, [start])))
+
+    def _decode(self) -> None:
+        if not self._rows:
+            return
+        begin = time.perf_counter()
+        try:
+            tokens, finite = self._next_tokens()
+        except Exception as error:
+            num_kept = len(self._rows) // 2 if _is_out_of_memory(error) else 0
+            failed = [row.sequence for row in self._rows[num_kept:]]
+            # a step changes nothing before it has succeeded, so those who stay lose nothing
+            del self._rows[num_kept:]
+            if num_kept:
+                self._num_usable = num_kept
+                self._free_memory(error)
+            raise BatchFailed(failed) from error
+        self._decode_seconds = time.perf_counter() - begin
+        self._recover_slots()
+        now = time.monotonic()
+        for slot, (row, token, is_finite) in enumerate(zip(self._rows, tokens, finite, strict=True)):
+            if is_finite:
+                row.draw.token_ids.append(token)
+                row.sequence.accept(token, is_eos=token in self._eos_ids, now=now, likelihood=row.draw.likelihood)
+            else:
+                self._caches.clear(slot)
+                row.sequence.end(EngineFailed("the model computed a number that is not finite for this prompt"))
+
+    def _free_memory(self, error: Exception) -> None:
+        log.warning("out of memory (%s); %d slots from now on", str(error).splitlines()[0], self._num_usable)
+        self._num_calm_steps = 0
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _recover_slots(self) -> None:
+        """Takes back what was given up, a little after every so many steps in which memory sufficed."""
+        self._num_calm_steps += 1
+        if self._num_calm_steps % CALM_STEPS == 0:
+            self._num_usable = min(self._num_usable + 1, self._caches.num_slots)
+            self._max_run_tokens = min(2 * self._max_run_tokens, self._wanted_run_tokens)
+
+    def _next_tokens(self) -> tuple[list[int], list[bool]]:
+        rows, d_kv = self._rows, self._model.config.d_kv
+        tokens = [row.draw.token_ids[-1] for row in rows]
+        positions = [row.position for row in rows]
+        num_keys = rounded(max(positions) + 1, d_kv)
+        num_source = rounded(max(row.num_source for row in rows), d_kv)
+        if self._steps is not None:
+            states_BM = self._steps.run(tokens, positions, num_keys=num_keys, num_source=num_source)
+        else:
+            view = View(self._caches, self._bias, torch.tensor(positions), num_keys=num_keys, num_source=num_source)
+            states_BM = self._model.decode(torch.tensor(tokens), view)
+        return draw(states_BM, [row.draw for row in rows], self._model)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # on a CPU it is a RuntimeError of PyTorch's allocator, known by its text alone
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

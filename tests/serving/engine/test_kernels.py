@@ -1,0 +1,129 @@
+"""What the products with weights promise: right numbers, and rows that do not feel each other."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from serving.engine.kernels import Int8Linear, PackedLinear, PlainLinear, ScreenedOutput, WideLinear, lay_out
+
+SHAPES = [(512, 1152), (384, 512), (512, 2048), (1024, 512), (128, 100), (32, 24), (768, 3072), (2048, 768)]
+
+
+@pytest.fixture(autouse=True)
+def _inference():
+    with torch.inference_mode():
+        yield
+
+
+def random(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("kind", [PackedLinear, Int8Linear])
+@pytest.mark.parametrize(("num_inputs", "num_outputs"), SHAPES)
+def test_a_rows_result_is_the_same_to_the_last_bit_whatever_rows_are_beside_it(kind, num_inputs, num_outputs):
+    linear = kind(random(num_outputs, num_inputs) / math.sqrt(num_inputs))
+    rows = random(70, num_inputs, seed=1) * torch.logspace(-2, 2, 70)[:, None]
+    alone = torch.cat([linear(row) for row in rows.split(1)])
+
+    for count in (2, 3, 7, 16, 31, 64, 70):
+        assert torch.equal(linear(rows[:count]), alone[:count])
+        assert torch.equal(linear(rows[-count:]), alone[-count:])
+
+
+@pytest.mark.parametrize(("num_inputs", "num_outputs"), SHAPES)
+def test_packed_weights_give_the_product_in_float32(num_inputs, num_outputs):
+    weight, rows = random(num_outputs, num_inputs), random(9, num_inputs, seed=1)
+
+    wanted = rows.double() @ weight.double().T
+
+    assert (PackedLinear(weight)(rows) - wanted).abs().max() < 1e-6 * num_inputs
+
+
+@pytest.mark.parametrize(("num_inputs", "num_outputs"), SHAPES)
+def test_int8_weights_give_the_product_within_two_hundredths_of_its_size(num_inputs, num_outputs):
+    weight, rows = random(num_outputs, num_inputs), random(64, num_inputs, seed=1)
+
+    wanted = F.linear(rows, weight)
+
+    assert (Int8Linear(weight)(rows) - wanted).norm() < 0.02 * wanted.norm()
+
+
+@pytest.mark.parametrize("kind", [PlainLinear, PackedLinear, Int8Linear])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_row_that_is_not_finite_stays_alone(kind, bad):
+    linear = kind(random(48, 32))
+    rows = random(5, 32, seed=1)
+    wanted = linear(rows)
+
+    rows[2, 7] = bad
+    got = linear(rows)
+
+    assert torch.isnan(got[2]).any() or torch.isinf(got[2]).any()
+    assert torch.equal(got[[0, 1, 3, 4]], wanted[[0, 1, 3, 4]])
+
+
+def test_a_row_of_zeros_stays_zero_in_int8():
+    assert torch.equal(Int8Linear(random(8, 16))(torch.zeros(2, 16)), torch.zeros(2, 8))
+
+
+def test_float16_products_beyond_its_range_are_computed_in_float32():
+    weight, rows = torch.full((2, 64), 100.0).half(), torch.full((1, 64), 100.0).half()
+
+    assert WideLinear(weight)(rows).tolist() == [[640_000.0, 640_000.0]]
+
+
+def test_each_layout_says_what_it_takes():
+    weight = random(64, 32)
+
+    assert lay_out(weight, "packed").num_bytes == lay_out(weight, "plain").num_bytes == 64 * 32 * 4
+    assert lay_out(weight, "int8").num_bytes == 64 * 32 + 64 * 4
+
+
+@pytest.mark.parametrize("num_outputs", [128, 100, 4096])
+def test_the_screened_output_gives_the_token_that_float32_gives(num_outputs):
+    weight = random(num_outputs, 48) * torch.logspace(-1, 1, num_outputs)[:, None]
+    rows = random(300, 48, seed=1) * torch.logspace(-6, 6, 300)[:, None]
+
+    tokens, best = ScreenedOutput(weight).best(rows)
+
+    wanted = F.linear(rows, weight).max(1)
+    assert tokens == wanted.indices.tolist()
+    assert torch.allclose(torch.tensor(best), wanted.values, rtol=1e-4)
+
+
+def test_the_screened_output_finds_the_winner_among_scores_that_int8_cannot_tell_apart():
+    base = random(1, 48)
+    weight = base + 1e-4 * random(500, 48, seed=2)
+    rows = random(200, 48, seed=1)
+
+    tokens, _ = ScreenedOutput(weight).best(rows)
+
+    scores = rows.double() @ weight.double().T
+    lost = scores.max(1).values - scores[torch.arange(200), torch.tensor(tokens)]
+    assert (lost < 1e-5).all()  # as near as float32 tells them apart; the scores are 48 numbers' sums of about 7
+
+
+def test_of_equal_scores_the_screened_output_takes_the_first():
+    weight = random(4, 16).repeat(50, 1)
+    rows = random(20, 16, seed=1)
+
+    tokens, _ = ScreenedOutput(weight).best(rows)
+
+    assert tokens == [token % 4 for token in tokens]
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_row_that_is_not_finite_gets_a_score_that_is_not_and_leaves_the_others(bad):
+    output = ScreenedOutput(random(200, 32))
+    rows = random(5, 32, seed=1)
+    wanted_tokens, wanted_best = output.best(rows)
+
+    rows[3, 0] = bad
+    tokens, best = output.best(rows)
+
+    assert not math.isfinite(best[3])
+    assert [*tokens[:3], tokens[4]] == [*wanted_tokens[:3], wanted_tokens[4]]
+    assert [*best[:3], best[4]] == [*wanted_best[:3], wanted_best[4]]
