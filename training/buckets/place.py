@@ -58,13 +58,6 @@ class BucketFolder:
             self.get(path, target / path)
         return len(files)
 
-    def put_all(self, source: Path) -> int:
-        """Uploads every file of a folder; returns how many."""
-        paths = sorted(path for path in source.rglob("*") if path.is_file())
-        for path in paths:
-            self.put(path, str(path.relative_to(source)))
-        return len(paths)
-
 
 def is_bucket(place: str) -> bool:
     return place.startswith((GOOGLE, AMAZON))

@@ -79,7 +79,7 @@ def _splits(config: DataConfig, scratch: Path) -> tuple[DatasetDict, str]:
     place = _fetched(source, scratch) if is_bucket(source) else Path(source)
     try:
         if place.exists():
-            return _local(place), f"`{source if is_bucket(source) else place.name}`"
+            return _local(place, scratch / "cache"), f"`{source if is_bucket(source) else place.name}`"
         if place.is_absolute() or source.startswith(("./", "../", "~")) or place.suffix in READERS:
             raise BadConfig(f"data.source {source!r} does not exist")
         loaded = load_dataset(source, config.name or None, revision=config.revision)
@@ -107,13 +107,13 @@ def _fetched(url: str, scratch: Path) -> Path:
         raise BadConfig(f"data.source: {error}") from error
 
 
-def _local(place: Path) -> DatasetDict:
+def _local(place: Path, cache: Path) -> DatasetDict:
     """A file is one split; a folder is what `datasets` makes of it: train.jsonl, data/test-00000.parquet and so on."""
     if place.is_dir():
-        return load_dataset(str(place))
+        return load_dataset(str(place), cache_dir=str(cache))
     if place.suffix not in READERS:
         raise BadConfig(f"{place} ends with {place.suffix or 'nothing'}; known are {', '.join(READERS)}")
-    return load_dataset(READERS[place.suffix], data_files={"train": str(place)})
+    return load_dataset(READERS[place.suffix], data_files={"train": str(place)}, cache_dir=str(cache))
 
 
 def _with_every_split(splits: DatasetDict, config: DataConfig, seed: int) -> dict[str, Dataset]:

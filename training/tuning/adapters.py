@@ -29,6 +29,11 @@ def with_adapters(model: Any, config: LoraConfig) -> Any:
         raise BadConfig(f"lora.modules {list(config.modules)}: {error}") from error
 
 
+def plain(model: Any) -> Any:
+    """The model itself, adapters inside."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
 def merged(model: Any) -> Any:
     """The plain model, the adapters' products added to its weights."""
     return model.merge_and_unload() if isinstance(model, PeftModel) else model

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 
 def quiet() -> None:
     for name in ("HF_HUB_DISABLE_TELEMETRY", "HF_DATASETS_DISABLE_PROGRESS_BARS", "TOKENIZERS_PARALLELISM"):
         os.environ.setdefault(name, "false" if name == "TOKENIZERS_PARALLELISM" else "1")
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)  # peft asks by it
     import datasets
     import transformers
 

@@ -24,6 +24,7 @@ from transformers.integrations import TensorBoardCallback
 
 from training.config.task import OptimizerConfig, TaskConfig
 from training.scoring.rouge import rouge
+from training.tuning.adapters import plain
 from training.tuning.encoding import IGNORED, EncodedSets, collator
 
 
@@ -118,6 +119,7 @@ def make_trainer(
     """folder: of the checkpoints. logs: of TensorBoard's events. Callbacks of the run are added by the caller."""
     generation = generation_config(model, config, target_length=data.lengths.target)
     settings = arguments(config, folder, generation)
+    plain(model).generation_config = generation  # the trainer sets it on the wrapper alone, which does not ask it
     made = Seq2SeqTrainer(
         model=model,
         args=settings,
