@@ -18,7 +18,7 @@ from pathlib import Path
 
 from scripts.machine import ROOT, terraform_environment
 
-STACKS = ("registry", "model", "endpoint", "ui")
+STACKS = ("registry", "model", "training", "endpoint", "ui")
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 _LABEL = re.compile(rf"^({'|'.join(STACKS)})  (.*)$")
 _COMPLETE = re.compile(r"(?:Apply|Destroy) complete! Resources: (.+)\.")

@@ -71,7 +71,7 @@ def examine_first(env: str) -> None:
 
 
 def deploy(timeline: Timeline) -> dict[str, StackResult]:
-    with timeline.phase("cdktf deploy of four stacks") as phase, ProgressFollower(PROGRESS, phase):
+    with timeline.phase("cdktf deploy of every stack") as phase, ProgressFollower(PROGRESS, phase):
         run = CdktfRun(
             "deploy",
             log=LOG,
