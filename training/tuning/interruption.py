@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM during a training: the step is finished, a checkpoint is written, and the process ends.
+"""Ctrl-C and SIGTERM during a training: the step (and an evaluation that belongs to it) is finished, a checkpoint is
+written, and the process ends. A second Ctrl-C ends it at once.
 
 Spot machines get SIGTERM half a minute before they go. With several processes one may hear of it a step later than
 another, so they agree after every step.
@@ -25,7 +26,7 @@ class Interrupted(Exception):
 
 
 class StopRequest:
-    """The signals. Outside the training loop the first one ends the process; inside, it is only remembered."""
+    """The signals. Outside the training the first one ends the process; inside, it is remembered."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -51,25 +52,32 @@ class StopRequest:
         return int(highest)
 
 
+def ends_epoch(state: Any) -> bool:
+    """Whether the step is followed by an evaluation. A checkpoint must then wait for it: a training that goes on from
+    there does not make up for an evaluation, and would not know the best model."""
+    return bool(state.epoch == int(state.epoch) or state.global_step >= state.max_steps)
+
+
 class StopWithCheckpoint(TrainerCallback):  # type: ignore[misc]
     """Turns a request into a checkpoint, and raises `Interrupted` when that is written. Must be the last callback."""
 
     def __init__(self, request: StopRequest) -> None:
         self._request = request
-        self._number = 0
+        self._is_trained = False
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._number = self._request.agreed()
-        if self._number:
+        if self._request.agreed() and not ends_epoch(state):
             control.should_save = True
-            control.should_evaluate = False
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self._number:
-            raise Interrupted(self._number, f"with a checkpoint at step {state.global_step}")
-
-    def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Answers that were not all generated are generated again: what they would choose is not known yet."""
         number = self._request.agreed()
         if number:
-            raise Interrupted(number, f"at step {state.global_step}, after the last checkpoint")
+            raise Interrupted(number, f"with a checkpoint at step {state.global_step}")
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._is_trained = True
+
+    def on_prediction_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        number = self._request.agreed() if self._is_trained else 0
+        if number:
+            raise Interrupted(number, f"after the training, with its checkpoint at step {state.global_step}")

@@ -26,6 +26,7 @@ from training.config.task import OptimizerConfig, TaskConfig
 from training.scoring.rouge import rouge
 from training.tuning.adapters import plain
 from training.tuning.encoding import IGNORED, EncodedSets, collator
+from training.tuning.interruption import ends_epoch
 
 
 class CheckpointEvery(TrainerCallback):  # type: ignore[misc]
@@ -35,7 +36,7 @@ class CheckpointEvery(TrainerCallback):  # type: ignore[misc]
         self._steps = steps
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.global_step % self._steps == 0:
+        if state.global_step % self._steps == 0 and not ends_epoch(state):
             control.should_save = True
 
 

@@ -61,7 +61,10 @@ def test_a_whole_task_survives_the_variable():
         ("optimizer.epoch=3", "optimizer.epoch is not known; known are epochs, max_steps,"),
         ("optimiser.epochs=3", "optimiser is not known; known are task, model, data,"),
         ("optimizer.batch=0", "optimizer.batch should be greater than 0, got 0"),
-        ("optimizer.batch=many", "optimizer.batch should be a valid integer, unable to parse string as an integer, got"),
+        (
+            "optimizer.batch=many",
+            "optimizer.batch should be a valid integer, unable to parse string as an integer, got",
+        ),
         ("optimizer.precision=fp16", "optimizer.precision should be 'auto', 'fp32' or 'bf16', got 'fp16'"),
         ("prompt.template=no place", "prompt template must hold {input} exactly once, got 'no place'"),
         ("prompt.source_length=percentile:0", "should be a number from 1, `longest`, or `percentile:95`, got"),
@@ -80,7 +83,11 @@ def test_a_setting_that_cannot_be_is_refused_with_what_can(change, words):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("{", "TRAINING_CONFIG is no JSON"), ("[1]", "must be a JSON object"), ('{"task": "no-such"}', "no task 'no-such'")],
+    [
+        ("{", "TRAINING_CONFIG is no JSON"),
+        ("[1]", "must be a JSON object"),
+        ('{"task": "no-such"}', "no task 'no-such'"),
+    ],
 )
 def test_a_variable_that_is_no_configuration_is_refused(text, words):
     with pytest.raises(BadConfig, match=words):

@@ -88,9 +88,7 @@ def test_a_killed_run_ends_with_the_weights_and_figures_of_one_in_a_piece(comman
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bucket", ["gs"], indirect=True)
-def test_another_machine_goes_on_from_the_checkpoint_in_the_bucket_and_delivers_there(
-    command, tmp_path, bucket, whole
-):
+def test_another_machine_goes_on_from_the_checkpoint_in_the_bucket_and_delivers_there(command, tmp_path, bucket, whole):
     places = {
         "AIP_MODEL_DIR": f"{bucket}/model/", "AIP_CHECKPOINT_DIR": f"{bucket}/checkpoints/",
         "AIP_TENSORBOARD_LOG_DIR": f"{bucket}/logs/",
@@ -158,6 +156,9 @@ def test_checkpoints_of_other_settings_are_not_gone_on_from(run, capsys, small, 
 
 
 def test_a_bucket_that_cannot_be_written_ends_with_one(run, capsys, small, cloud_storage):
-    assert run(*small, "optimizer.max_steps=1", AIP_MODEL_DIR="gs://nobody/model", STORAGE_EMULATOR_HOST=cloud_storage) == 1
+    assert (
+        run(*small, "optimizer.max_steps=1", AIP_MODEL_DIR="gs://nobody/model", STORAGE_EMULATOR_HOST=cloud_storage)
+        == 1
+    )
 
     assert "gs://nobody/model/" in capsys.readouterr().err

@@ -37,7 +37,9 @@ def test_what_is_too_long_loses_its_end_but_not_its_end_token(records, tokenizer
     assert data.train[1]["input_ids"] == [*whole[:7], tokenizer.eos_token_id]
     assert len(data.train[1]["labels"]) == 5
     assert data.lengths.num_cut_sources == 5
-    assert all(len(ids) == len(mask) for ids, mask in zip(data.test["input_ids"], data.test["attention_mask"], strict=True))
+    assert all(
+        len(ids) == len(mask) for ids, mask in zip(data.test["input_ids"], data.test["attention_mask"], strict=True)
+    )
 
 
 def test_a_batch_is_padded_to_a_multiple_of_eight_and_padded_labels_carry_no_loss(records, tokenizer, tiny):
