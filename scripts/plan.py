@@ -17,7 +17,7 @@ from cdk.config import ConfigError, load
 from cdk.prices.table import PriceUnknown
 from cdk.sources import SourceError
 from scripts.machine import ROOT
-from scripts.plan_review.command import EXIT_CODES, FAILED, add_arguments, run
+from scripts.plan_review.command import EXIT_CODES, FAILED, add_arguments, names, run
 from scripts.plan_review.policy import PolicyError, check_rules
 from scripts.terraform_plans import PlanFailed, Timing, plan_stacks
 
@@ -27,6 +27,7 @@ def main() -> int:
         prog="python -m scripts.plan", description=(__doc__ or "").splitlines()[0], epilog=EXIT_CODES
     )
     parser.add_argument("--out", type=Path, help="where the plans are kept; default .flanstack/plans/ENV")
+    parser.add_argument("--destroy", default="", metavar="STACK,STACK", help="plan the end of these stacks")
     parser.add_argument("--timings", action="store_true", help="say where the time went")
     add_arguments(parser)
     arguments = parser.parse_args()
@@ -38,7 +39,7 @@ def main() -> int:
         started = time.monotonic()
         synthesized = synthesize_deployment(config)
         done = time.monotonic()
-        timings = plan_stacks(synthesized, folder, env=env)
+        timings = plan_stacks(synthesized, folder, env=env, destroyed=names(arguments.destroy))
         planned = time.monotonic()
         status = run(folder, arguments)
     except (ConfigError, SourceError, PriceUnknown, PolicyError, PlanFailed) as error:

@@ -11,10 +11,10 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from scripts.machine import terraform_environment
@@ -27,9 +27,6 @@ _ERROR = re.compile(r"^Error: ", re.M)
 # What Terraform says of a reference to a stack that has not been applied, or not in this form yet.
 _WAITS = re.compile(r"Unable to find remote state|Unsupported attribute|does not have an attribute named")
 _STACK = re.compile(r"cross-stack-reference-input-([\w-]+)")
-
-# One at a time: the plugin cache that the stacks share is not safe for two.
-_INIT = Lock()
 
 
 class PlanFailed(Exception):
@@ -46,18 +43,24 @@ class Timing:
     show_s: float
 
 
-def plan_stacks(synthesized: Path, folder: Path, *, env: str) -> list[Timing]:
+def plan_stacks(synthesized: Path, folder: Path, *, env: str, destroyed: Collection[str] = ()) -> list[Timing]:
     """Plans every stack of a cdktf output folder and saves what a review needs. PlanFailed for the first that fails.
 
-    folder: emptied first, so that a stack which is gone leaves nothing.
+    folder: emptied first, so that a stack which is gone leaves nothing. destroyed: stacks to plan the end of.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     names = stack_names(synthesized)
+    if strange := sorted(set(destroyed) - set(names)):
+        raise PlanFailed(f"--destroy: got {', '.join(strange)}; the stacks are {', '.join(names)}")
+    # One after the other: an init writes into the plugin cache that the stacks share, and a plan reads from it.
+    inits = {name: _init(synthesized / "stacks" / name) for name in names}
     with ThreadPoolExecutor(len(names)) as pool:
-        done = list(pool.map(lambda name: _plan(synthesized / "stacks" / name, folder, name), names))
+        done = list(
+            pool.map(lambda name: _plan(synthesized / "stacks" / name, folder, destroy=name in destroyed), names)
+        )
     write_index(folder, env, [stack for stack, _ in done])
-    return [timing for _, timing in done]
+    return [replace(timing, init_s=inits[timing.stack]) for _, timing in done]
 
 
 def stack_names(synthesized: Path) -> list[str]:
@@ -72,17 +75,22 @@ def stack_names(synthesized: Path) -> list[str]:
     return order
 
 
-def _plan(stack_dir: Path, folder: Path, name: str) -> tuple[SavedStack, Timing]:
+def _init(stack_dir: Path) -> float:
+    """Returns the seconds that it took. PlanFailed when it fails."""
     started = time.monotonic()
-    state_version = _state_version(stack_dir)
+    out = _terraform(stack_dir, "init", "-input=false", "-no-color")
+    if out.returncode:
+        raise PlanFailed(f"terraform init of stack {stack_dir.name}:\n{_said(out)}")
+    return time.monotonic() - started
+
+
+def _plan(stack_dir: Path, folder: Path, *, destroy: bool) -> tuple[SavedStack, Timing]:
+    name = stack_dir.name
+    started = time.monotonic()
     shutil.copy(stack_dir / "cdk.tf.json", folder / f"{name}.tf.json")
-    with _INIT:
-        init = _terraform(stack_dir, "init", "-input=false", "-no-color")
-    if init.returncode:
-        raise PlanFailed(f"terraform init of stack {name}:\n{_said(init)}")
-    ready = time.monotonic()
     file = (folder / f"{name}.tfplan").resolve()
-    planned = _terraform(stack_dir, "plan", "-input=false", "-no-color", "-lock-timeout=60s", f"-out={file}")
+    options = ["-input=false", "-no-color", "-lock-timeout=60s", f"-out={file}", *(["-destroy"] if destroy else [])]
+    planned = _terraform(stack_dir, "plan", *options)
     said, ended = _said(planned), time.monotonic()
     waits_for = _waits_for(said) if planned.returncode else ()
     if planned.returncode and not waits_for:
@@ -96,8 +104,8 @@ def _plan(stack_dir: Path, folder: Path, name: str) -> tuple[SavedStack, Timing]
         file.unlink(missing_ok=True)  # a part of a stack must not be applied as if it were the whole
     begins = _BEGINS.search(said)
     (folder / f"{name}.txt").write_text(said[begins.start() :] if begins else said)
-    timing = Timing(name, ready - started, ended - ready, time.monotonic() - ended)
-    return SavedStack(name, waits_for, state_version), timing
+    timing = Timing(name, 0.0, ended - started, time.monotonic() - ended)
+    return SavedStack(name, waits_for, _state_version(stack_dir)), timing
 
 
 def _waits_for(said: str) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(folder: Path, arguments: argparse.Namespace) -> int:
     """Reviews the folder's plans, writes review.md and review.json beside them, prints one. Returns the exit status."""
     env, plans = saved.read(folder)
-    made = review(propose(plans, load(env)), labels=_names(arguments.labels), allowed=_names(arguments.allow))
+    made = review(propose(plans, load(env)), labels=names(arguments.labels), allowed=names(arguments.allow))
     artefact = arguments.artefact or f"`{folder.name}/`"
     (folder / "review.md").write_text(markdown.render(made, artefact=artefact))
     (folder / "review.json").write_text(document.render(made))
@@ -50,5 +50,6 @@ def _rendered(made: Review, form: str, artefact: str) -> str:
     return terminal.render(made, width=min(shutil.get_terminal_size((100, 24)).columns, 120), colour=colour)
 
 
-def _names(text: str) -> list[str]:
+def names(text: str) -> list[str]:
+    """`a, b` as it is given on a command line."""
     return [name.strip() for name in text.split(",") if name.strip()]
