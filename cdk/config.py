@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, Field, PositiveInt, ValidationError, model_validator
 
+from cdk.ci import Github
 from cdk.fields import (
     Alias,
     Bucket,
@@ -222,6 +223,7 @@ class DeploymentConfig(Frozen):
     rollout: Rollout = Rollout()
     ui: Ui = Ui()
     access: Access = Access()
+    github: Github | None = None
     review: Review = Review()
     training: Training = Training()
 

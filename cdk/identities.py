@@ -3,6 +3,7 @@
 build      writes images, reads sources, writes logs
 serving    reads the models bucket
 ui         predicts, by a role of one permission
+planner    plans all stacks and can change nothing: what a pull request's workflow holds
 deployer   plans all stacks and applies `model`, `endpoint` and `ui`, as CI does. It cannot grant roles: the
            stack `registry`, which does, is applied by a person. So whoever holds it cannot make it more.
 """
@@ -21,13 +22,24 @@ from cdktf_cdktf_provider_google.storage_bucket_iam_member import StorageBucketI
 from constructs import Construct
 
 from cdk.config import DeploymentConfig
+from cdk.federation import GithubFederation
 
 COMPONENTS = {
     "build": "Builds images",
     "serving": "Runs the model's container",
     "ui": "Runs the page",
+    "planner": "Plans the stacks from CI",
     "deployer": "Applies the stacks from CI",
 }
+# To plan `registry` without being able to apply it: reads policies and settings.
+REVIEWER_ROLES = ("roles/iam.securityReviewer", "roles/serviceusage.serviceUsageViewer")
+POOL_VIEWER = "roles/iam.workloadIdentityPoolViewer"  # needed only where there is a pool to be planned
+PLANNER_PROJECT_ROLES = (
+    "roles/aiplatform.viewer",
+    "roles/cloudbuild.builds.viewer",
+    "roles/run.viewer",
+    *REVIEWER_ROLES,
+)
 # Work that has no narrower resource to be granted on: what it acts on is made by the very same apply.
 DEPLOYER_PROJECT_ROLES = (
     "roles/aiplatform.user",  # models, endpoints, deployments
@@ -35,9 +47,7 @@ DEPLOYER_PROJECT_ROLES = (
     "roles/run.admin",  # the page, and who may open it
     "roles/logging.viewer",  # why a container did not come up
     "roles/monitoring.viewer",  # whether a new version is fit for the next step of traffic
-    # To plan `registry` without being able to apply it: reads policies and settings.
-    "roles/iam.securityReviewer",
-    "roles/serviceusage.serviceUsageViewer",
+    *REVIEWER_ROLES,
 )
 
 
@@ -71,7 +81,9 @@ class Identities(Construct):
         self._on_project("build", "roles/logging.logWriter")
         self._on_bucket("serving", "models", "roles/storage.objectViewer")
         self._ui_predicts(apis)
+        self._planner()
         self._deployer()
+        self._github(apis)
 
     def email(self, component: str) -> str:
         return str(self.accounts[component].email)
@@ -93,24 +105,23 @@ class Identities(Construct):
             member=self.accounts["ui"].member,
         )
 
-    def _deployer(self) -> None:
-        self._on_repository("deployer", "roles/artifactregistry.reader")
-        self._on_bucket("deployer", "staging", "roles/storage.objectUser")
+    def _planner(self) -> None:
+        self._reads("planner", PLANNER_PROJECT_ROLES)
+        self._on_state("planner", "roles/storage.objectViewer")
+
+    def _reads(self, who: str, project_roles: tuple[str, ...]) -> None:
+        self._on_repository(who, "roles/artifactregistry.reader")
         for noun in self._buckets:
-            self._on_bucket("deployer", noun, "roles/storage.legacyBucketReader")
-        for role in DEPLOYER_PROJECT_ROLES:
-            self._on_project("deployer", role)
+            self._on_bucket(who, noun, "roles/storage.legacyBucketReader")
+        for role in (*project_roles, *([POOL_VIEWER] if self._config.github else [])):
+            self._on_project(who, role)
+
+    def _deployer(self) -> None:
+        self._reads("deployer", DEPLOYER_PROJECT_ROLES)
+        self._on_bucket("deployer", "staging", "roles/storage.objectUser")
         for acted in ("build", "serving", "ui"):
             self._may("deployer", f"acts-as-{acted}", acted, "roles/iam.serviceAccountUser")
-        state_bucket = self._config.terraform.state_bucket
-        if state_bucket:
-            StorageBucketIamMember(
-                self,
-                "deployer-state",
-                bucket=state_bucket,
-                role="roles/storage.objectUser",
-                member=self.accounts["deployer"].member,
-            )
+        self._on_state("deployer", "roles/storage.objectUser")
         for number, member in enumerate(self._config.access.deployers):
             pool = member.startswith(("principal://", "principalSet://"))
             ServiceAccountIamMember(
@@ -120,6 +131,26 @@ class Identities(Construct):
                 role="roles/iam.workloadIdentityUser" if pool else "roles/iam.serviceAccountTokenCreator",
                 member=member,
             )
+
+    def _github(self, apis: list[ProjectService]) -> None:
+        github = self._config.github
+        self.federation = github and GithubFederation(
+            self,
+            "github",
+            github=github,
+            branch=self._config.source.ref,
+            prefix=self._config.prefix,
+            planner=self.accounts["planner"],
+            deployer=self.accounts["deployer"],
+            apis=apis,
+        )
+
+    def _on_state(self, who: str, role: str) -> None:
+        """Where the state is in a bucket; it is made by `make bootstrap`, before any stack."""
+        bucket = self._config.terraform.state_bucket
+        if bucket:
+            member = self.accounts[who].member
+            StorageBucketIamMember(self, f"{who}-state", bucket=bucket, role=role, member=member)
 
     def _on_repository(self, who: str, role: str) -> None:
         ArtifactRegistryRepositoryIamMember(

@@ -52,6 +52,7 @@ class TrainingIdentity(Construct):
         self._on_bucket("serving-reads", str(accounts["serving"].member), "roles/storage.objectViewer")
         self._on_bucket("deployer-reads", deployer, "roles/storage.objectViewer")
         self._on_bucket("deployer-sees", deployer, "roles/storage.legacyBucketReader")
+        self._on_bucket("planner-sees", str(accounts["planner"].member), "roles/storage.legacyBucketReader")
         role = ProjectIamCustomRole(
             self,
             "tensorboard-writer",

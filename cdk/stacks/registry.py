@@ -73,6 +73,11 @@ class RegistryStack(DeploymentStack):
         self.output("image_prefix", self.image_prefix, "Where images are, before their name.")
         self.output("serving_trigger", self.serving_trigger.name, "The trigger that builds the serving image.")
         self.output("ui_trigger", self.ui_trigger.name, "The trigger that builds the UI image.")
+        for name in ("planner", "deployer"):
+            self.output(f"{name}_email", self.identities.email(name), f"The {name}, for CI.")
+        if self.identities.federation:
+            provider = self.identities.federation.provider_name
+            self.output("workload_identity_provider", provider, "What GitHub's workflows authenticate with.")
         self.output("staging_bucket", self.staging.name, "Bucket of uploaded sources.")
 
     @property

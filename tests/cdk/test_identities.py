@@ -31,7 +31,7 @@ def system(request):
 def test_each_component_has_its_own_account(system):
     accounts = {one["account_id"] for one in system.every("google_service_account")}
 
-    assert accounts == {"flan-build", "flan-serving", "flan-ui", "flan-deployer"}
+    assert accounts == {"flan-build", "flan-serving", "flan-ui", "flan-planner", "flan-deployer"}
 
 
 def test_the_build_writes_images_reads_sources_and_logs_and_nothing_else(system):
@@ -55,6 +55,26 @@ def test_the_page_may_predict_and_nothing_else(system):
     assert kind == PROJECT
     assert re.fullmatch(r"\$\{google_project_iam_custom_role\.identities_predictor_[0-9A-F]{8}\.name\}", role)
     assert custom["permissions"] == ["aiplatform.endpoints.predict"]
+
+
+def test_the_planner_reads_and_nothing_else(system):
+    held = grants(system, "planner")
+
+    assert held == {
+        (PROJECT, "roles/aiplatform.viewer"),
+        (PROJECT, "roles/cloudbuild.builds.viewer"),
+        (PROJECT, "roles/iam.securityReviewer"),
+        (PROJECT, "roles/run.viewer"),
+        (PROJECT, "roles/serviceusage.serviceUsageViewer"),
+        (REPOSITORY, "roles/artifactregistry.reader"),
+        (BUCKET, "roles/storage.legacyBucketReader"),
+    } | ({(BUCKET, "roles/storage.objectViewer")} if "tfstate" in system.text() else set())
+    assert all(re.search("viewer|reader|reviewer", role, re.IGNORECASE) for _, role in held)
+
+
+def test_nobody_but_the_planner_itself_is_granted_through_it(system):
+    """It acts as no component, so that it cannot make what it may not make itself."""
+    assert not [one for one in system.every(ACCOUNT) if holder(one["member"]) == "planner"]
 
 
 def test_the_deployer_can_deploy_but_cannot_grant_itself_more(system):
@@ -110,3 +130,73 @@ def test_named_people_and_pools_may_hold_the_deployer(synthesize, configured):
     given = {(one["member"], one["role"]) for one in system.every(ACCOUNT)}
     assert ("user:ada@example.com", "roles/iam.serviceAccountTokenCreator") in given
     assert (pool, "roles/iam.workloadIdentityUser") in given
+
+
+GITHUB = {"repository": "acme/flan", "repository_id": "1234", "owner_id": "99"}
+
+
+@pytest.fixture(scope="module")
+def with_github(synthesize, configured):
+    return synthesize(configured("local", github=GITHUB, source__ref="refs/heads/main"))
+
+
+def test_without_a_repository_there_is_no_pool(system):
+    assert not list(system.every("google_iam_workload_identity_pool"))
+
+
+def test_a_workflow_s_token_counts_only_of_the_one_repository_by_number(with_github):
+    (provider,) = with_github.every("google_iam_workload_identity_pool_provider")
+
+    assert (
+        provider["attribute_condition"] == "assertion.repository_id == '1234' && assertion.repository_owner_id == '99'"
+    )
+    assert provider["oidc"]["issuer_uri"] == "https://token.actions.githubusercontent.com"
+    assert provider["attribute_mapping"]["google.subject"] == "assertion.sub"
+    assert len(provider["display_name"]) <= 32
+
+
+def test_any_workflow_of_the_repository_may_plan_and_only_an_environment_s_may_deploy(with_github):
+    held = {
+        (holder(one["service_account_id"]), one["member"].rpartition("}/")[2], one["role"])
+        for one in with_github.every(ACCOUNT)
+        if one["member"].startswith("principalSet")
+    }
+
+    assert held == {
+        ("planner", "attribute.repository_id/1234", "roles/iam.workloadIdentityUser"),
+        ("deployer", "attribute.environment/production", "roles/iam.workloadIdentityUser"),
+        ("deployer", "attribute.environment/production-stop", "roles/iam.workloadIdentityUser"),
+    }
+
+
+def test_an_environment_counts_only_on_the_deployed_branch(with_github):
+    (provider,) = with_github.every("google_iam_workload_identity_pool_provider")
+
+    assert provider["attribute_mapping"]["attribute.environment"] == (
+        "has(assertion.environment) && assertion.ref == 'refs/heads/main' ? assertion.environment : 'none'"
+    )
+
+
+def test_what_the_workflows_need_is_put_out(with_github):
+    assert {"planner_email", "deployer_email", "workload_identity_provider"} <= set(
+        with_github.stacks["registry"]["output"]
+    )
+
+
+def test_there_is_no_key_anywhere(with_github, system):
+    for one in (with_github, system):
+        assert "google_service_account_key" not in one.text()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("repository", "flan", "OWNER/NAME"),
+        ("repository_id", "acme/flan", "digits"),
+        ("apply_environment", "none", "not `none`"),
+        ("stop_environment", "a b", "letters"),
+    ],
+)
+def test_what_cannot_be_a_repository_is_refused(configured, key, value, allowed):
+    with pytest.raises(ValueError, match=allowed):
+        configured("local", github={**GITHUB, key: value})
