@@ -22,6 +22,7 @@ from localcloud.policies import drop_policy, get_policy, set_policy
 from localcloud.store import Document, Store
 from localcloud.wire import JsonBody, page
 
+SUMS = {"crc32c": "crc32c", "md5": "md5Hash"}  # as a download's header names them, by field
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 
 
@@ -167,7 +168,9 @@ def _add_objects(routes: APIRouter, cloud: LocalCloud, prefix: str) -> None:
     def get(bucket: str, name: str, request: Request, alt: str = "json") -> Response:
         document = held(bucket, name)
         if alt == "media" or request.url.path.startswith("/download"):
-            return FileResponse(object_path(cloud, bucket, name), media_type=document["contentType"])
+            sums = ",".join(f"{kind}={document[key]}" for kind, key in SUMS.items() if key in document)
+            headers = {"X-Goog-Hash": sums, "X-Goog-Generation": str(document["generation"])}
+            return FileResponse(object_path(cloud, bucket, name), media_type=document["contentType"], headers=headers)
         return Response(json.dumps(document), media_type="application/json")
 
     @routes.patch(prefix + "/b/{bucket}/o/{name:path}")

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -49,10 +52,21 @@ def main() -> int:
     except TracingUnavailable as error:
         print(error, file=sys.stderr)
         return 2
-    status = compose(config, tracing=tracing).run()
+    with _fetched(config) as config:
+        status = compose(config, tracing=tracing).run()
     if tracing is not None:
         tracing.close()
     return status
+
+
+@contextlib.contextmanager
+def _fetched(config: ServerConfig) -> Iterator[ServerConfig]:
+    """With a folder of its own for what is to be fetched: the image's is read-only, and another process has its own."""
+    if not config.storage_uri:
+        yield config
+        return
+    with tempfile.TemporaryDirectory(prefix="model-", ignore_cleanup_errors=True) as folder:
+        yield config.model_copy(update={"model_name": config.name, "model_dir": Path(folder)})
 
 
 def compose(config: ServerConfig, *, tracing: Tracing | None = None) -> Server:

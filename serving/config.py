@@ -32,6 +32,12 @@ class ServerConfig(BaseSettings):
         validation_alias="MODEL_DIR",
         description="folder of a Hugging Face sequence-to-sequence model: config, tokenizer, weights",
     )
+    storage_uri: str = Field(
+        default="",
+        validation_alias="AIP_STORAGE_URI",
+        description="gs:// folder of a model, fetched at start and served in place of MODEL_DIR; Vertex AI sets it to "
+        "the model's artifact_uri, and to nothing when there is none",
+    )
     model_name: str = Field(
         default="",
         validation_alias="MODEL_NAME",
@@ -281,7 +287,12 @@ def explain(error: ValidationError) -> list[str]:
 
 def describe() -> str:
     """Every setting with its variable, default and meaning, for `--help`."""
-    lines = ["python -m serving: answers predictions of the model in MODEL_DIR. Settings are environment variables:"]
+    lines = [
+        "python -m serving: answers predictions of the model in MODEL_DIR.",
+        "python -m serving serve: the same on SageMaker: port 8080, and the model in /opt/ml/model where there is one.",
+        "",
+        "Settings are environment variables:",
+    ]
     for field in ServerConfig.model_fields.values():
         alias = field.validation_alias
         names = " or ".join(map(str, alias.choices)) if isinstance(alias, AliasChoices) else str(alias)

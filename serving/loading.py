@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from serving.checkpoint.bucket_folder import fetch
 from serving.checkpoint.folder import Checkpoint, Wanted, load
 from serving.config import ServerConfig
 from serving.engine.memory import Plan, Room
@@ -78,6 +79,8 @@ class Loader:
 
     def _load(self) -> Engine:
         config = self._config
+        if config.storage_uri:
+            fetch(config.storage_uri, config.model_dir, progress=self._lifecycle)
         golden = read_golden(config.model_dir)
         checkpoint = load(config.model_dir, _wanted(config), progress=self._lifecycle)
         engine = _make_engine(checkpoint, config)

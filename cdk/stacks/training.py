@@ -73,11 +73,11 @@ class TrainingStack(DeploymentStack):
             artifact_uri=self.job.output_uri,
             version_labels=self.job.metric_labels,
         )
-        self.output("job", self.job.get_string_attribute("name"), "The training job.")
+        self.output("training_job", self.job.get_string_attribute("name"), "The training job.")
         self.output("model_folder", self.job.output_uri, "Where the tuned model's files are.")
         self.output("metrics", self.job.metric_labels, "What its evaluation found.")
         self.output("model_version", self.tuned.version_name, "The version that came of it.")
-        self.output("tensorboard", self.tensorboard.id, "The TensorBoard of all jobs.")
+        self.output("tensorboard_name", self.tensorboard.id, "The TensorBoard of all jobs.")
 
     def _image(self) -> VertexImageBuild:
         registry, source = self._registry, self._images.training

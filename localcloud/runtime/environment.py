@@ -21,13 +21,15 @@ def base_environment(image_env: dict[str, str], *, metadata_host: str, data_dir:
     """
     config = data_dir / "gcloud"  # empty: nobody's own credentials leak into a container
     home = data_dir / "home"
-    for folder in (config, home):
+    scratch = data_dir / "tmp"  # what a killed process leaves goes with the local cloud's data
+    for folder in (config, home, scratch):
         folder.mkdir(parents=True, exist_ok=True)
     return {
         "LANG": "C.UTF-8",
         **image_env,
         "PATH": f"{Path(sys.executable).parent}:{_SYSTEM_PATH}",
         "HOME": str(home),
+        "TMPDIR": str(scratch),
         "HOST": "127.0.0.1",
         "GCE_METADATA_HOST": metadata_host,
         "GCE_METADATA_IP": metadata_host,  # google.auth looks here whether there is a metadata server at all

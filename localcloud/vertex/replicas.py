@@ -130,6 +130,7 @@ class Replicas:
             "AIP_PREDICT_ROUTE": predict,
             "AIP_PROJECT_NUMBER": self._cloud.projects.number(project_of(endpoint)),
             "AIP_STORAGE_URI": version.get("artifactUri", ""),
+            "STORAGE_EMULATOR_HOST": self._cloud.base_url,  # where Google's clients find gs:// here
             "AIP_VERSION_NAME": deployed["id"],
         }
         if machine.get("acceleratorType"):
