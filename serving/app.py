@@ -6,6 +6,8 @@ says whose it is.
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -15,17 +17,23 @@ from serving.chat import ChatTemplate
 from serving.config import ServerConfig
 from serving.errors import NotAllowed, NotFound, ServingError
 from serving.exchange.exchange import Exchange
+from serving.exchange.raw import Raw, RawBodies
 from serving.exchange.refusals import Refusals, Wire
 from serving.generation import Generator
 from serving.lifecycle import Lifecycle
 from serving.telemetry.metrics import ServerMetrics
 from serving.telemetry.tracing import Tracing
 from serving.traits import Traits
+from serving.wires.gke.wire import GkeWire
 from serving.wires.health import HealthWire
+from serving.wires.kserve.messages import is_cloud_type
+from serving.wires.kserve.wire import KServeWire
 from serving.wires.observed import Observed
 from serving.wires.openai.wire import OpenAIWire
 from serving.wires.ops import ops_router
-from serving.wires.vertex.wire import Raw, VertexWire
+from serving.wires.sagemaker import SageMakerWire
+from serving.wires.torchserve import TorchServeWire
+from serving.wires.vertex.wire import VertexWire
 
 
 def create_app(
@@ -68,10 +76,24 @@ def _wires(config: ServerConfig, generator: Generator, lifecycle: Lifecycle) -> 
     exchange = Exchange(config, generator)
     traits = Traits(config.model_dir)
     openai = OpenAIWire(config, exchange, template=ChatTemplate(config.chat_template, traits))
-    others: list[Wire] = [HealthWire(config, lifecycle), openai]
-    raw = {"messages": Raw(openai, openai.answer_chat), "prompt": Raw(openai, openai.answer_completion)}
-    vertex = VertexWire(config, exchange, raw=raw, has_route=not _is_taken(config.predict_route, others))
+    kserve = KServeWire(config, exchange, lifecycle)
+    foreign = [
+        Raw(openai, lambda body: "messages" in body, openai.answer_chat),
+        Raw(openai, lambda body: "prompt" in body, openai.answer_completion),
+        Raw(kserve, _has_tensors, kserve.answer_message, is_cloud_type, kserve.answer_bytes),
+    ]
+    sagemaker = SageMakerWire(config, exchange, raw=RawBodies(foreign))
+    foreign.append(Raw(sagemaker, lambda body: "inputs" in body, sagemaker.answer_json))
+    torchserve = TorchServeWire(config, exchange, lifecycle=lifecycle, traits=traits)
+    others: list[Wire] = [HealthWire(config, lifecycle), openai, kserve, sagemaker, torchserve, GkeWire(exchange)]
+    has_route = not _is_taken(config.predict_route, others)
+    vertex = VertexWire(config, exchange, raw=RawBodies(foreign), has_route=has_route)
     return [*others, vertex]
+
+
+def _has_tensors(body: dict[str, Any]) -> bool:
+    inputs = body.get("inputs")
+    return isinstance(inputs, list) and bool(inputs) and all(isinstance(one, dict) for one in inputs)
 
 
 def _is_taken(path: str, wires: list[Wire]) -> bool:

@@ -48,7 +48,8 @@ def test_the_process_is_not_root_and_starts_the_server():
 
     assert last["USER"] == "10001"
     assert last["EXPOSE"] == "7080"
-    assert json.loads(last["CMD"]) == ["python", "-m", "serving"]
+    assert json.loads(last["ENTRYPOINT"]) == ["python", "-m", "serving"]
+    assert "CMD" not in last  # so that SageMaker's `serve` is an argument, not another program
 
 
 def test_every_package_is_installed_with_its_hash():

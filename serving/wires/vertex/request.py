@@ -6,40 +6,14 @@ Source: https://cloud.google.com/vertex-ai/docs/predictions/custom-container-req
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from serving.config import MOST_INSTANCES
+from serving.exchange.instances import Instance
 from serving.request import GenerateBody, Parameters, refuse_many_names
 from serving.sequence import Completion
-
-WANTED = 'should be "text", ["text"] or {"prompt": "text"}'
-
-
-def _as_object(value: object) -> object:
-    """ "text", ["text"] and [["text"]] mean {"prompt": "text"}; {"inputs": …, "parameters": {…}} is flattened."""
-    for _ in range(2):
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
-    if isinstance(value, str):
-        return {"prompt": value}
-    if isinstance(value, GenerateBody):
-        return value
-    if not isinstance(value, dict):
-        raise ValueError(WANTED)
-    refuse_many_names(value)
-    if "inputs" in value:
-        if "prompt" in value:
-            raise ValueError("should have prompt or inputs, not both")
-        value = {"prompt" if name == "inputs" else name: item for name, item in value.items()}
-    own = value.get("parameters")
-    if own is None or isinstance(own, dict):
-        return {**(own or {}), **{name: item for name, item in value.items() if name != "parameters"}}
-    raise ValueError("should have an object of parameters")
-
-
-Instance = Annotated[GenerateBody, BeforeValidator(_as_object)]
 
 
 class PredictRequest(BaseModel):
@@ -112,10 +86,3 @@ def _metadata(completions: Sequence[Completion]) -> dict[str, Any]:
             for completion in completions
         ],
     }
-
-
-def instance_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """The JSON schema of an instance, in all the shapes it may have."""
-    text = {"type": "string", "minLength": 1}
-    one = {"type": "array", "items": text, "minItems": 1, "maxItems": 1}
-    return {"anyOf": [text, one, schema]}

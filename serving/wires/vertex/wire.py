@@ -8,8 +8,6 @@ JSON as batch prediction writes them.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -20,31 +18,22 @@ from serving.errors import DeadlineExceeded, ServingError
 from serving.exchange.bodies import checked, parse_json, parse_lines, while_connected
 from serving.exchange.documented import GENERATING, body_of, failures, inlined
 from serving.exchange.exchange import Exchange
+from serving.exchange.instances import instance_schema
 from serving.exchange.media import LINES, is_lines, lines_of
-from serving.exchange.refusals import Wire
+from serving.exchange.raw import RawBodies
 from serving.exchange.stream import DONE, EventStream, data
 from serving.request import GenerateBody
 from serving.sequence import Completion, Delta
 from serving.wires.vertex.limits import limits_of
-from serving.wires.vertex.request import NAMES, PredictRequest, PredictResponse, answer, instance_schema
-
-
-@dataclass(frozen=True, slots=True)
-class Raw:
-    """What answers a raw prediction whose body is another wire's."""
-
-    wire: Wire
-    answer: Callable[[Request, Any], Awaitable[Response]]
+from serving.wires.vertex.request import NAMES, PredictRequest, PredictResponse, answer
 
 
 class VertexWire:
-    """The route that Vertex AI calls. `raw`: by the name that marks a body as another wire's."""
+    """The route that Vertex AI calls. `raw`: who answers bodies that are not Vertex AI's."""
 
     paths: tuple[str, ...] = ()
 
-    def __init__(
-        self, config: ServerConfig, exchange: Exchange, *, raw: Mapping[str, Raw], has_route: bool = True
-    ) -> None:
+    def __init__(self, config: ServerConfig, exchange: Exchange, *, raw: RawBodies, has_route: bool = True) -> None:
         self._config = config
         self._exchange = exchange
         self._raw = raw
@@ -71,12 +60,13 @@ class VertexWire:
         raw = await self._exchange.read_bytes(request, max_bytes=self._limits.max_bytes, why=self._limits.size)
         if is_lines(request.headers.get("content-type", "")):
             return await self._predict_lines(request, parse_lines(raw, max_lines=self._config.max_instances))
-        value = parse_json(raw)
-        other = self._other(value)
+        other = await self._raw.answer_bytes(request, raw)
         if other is not None:
-            request.state.wire = other.wire
-            return await other.answer(request, value)
-        return await self._predict(request, checked(value, PredictRequest, known=NAMES))
+            return other
+        value = parse_json(raw)
+        if isinstance(value, dict) and "instances" not in value:
+            other = await self._raw.answer(request, value)
+        return other or await self._predict(request, checked(value, PredictRequest, known=NAMES))
 
     async def _predict(self, request: Request, body: PredictRequest) -> Response:
         if not body.stream:
@@ -108,11 +98,6 @@ class VertexWire:
     def _fitting(self, response: Response) -> Response:
         self._limits.check_answer(len(response.body))
         return response
-
-    def _other(self, value: Any) -> Raw | None:
-        if not isinstance(value, dict) or "instances" in value:
-            return None
-        return next((raw for name, raw in self._raw.items() if name in value), None)
 
 
 class _Narrator:
