@@ -86,7 +86,10 @@ class ServerConfig(BaseSettings):
         default=512, validation_alias="MAX_NEW_TOKENS", description="the most tokens that one prediction may ask for"
     )
     default_new_tokens: PositiveInt = Field(
-        default=128, validation_alias="DEFAULT_NEW_TOKENS", description="max_new_tokens of a request that names none"
+        default=128,
+        validation_alias="DEFAULT_NEW_TOKENS",
+        description="max_new_tokens of a request that names none; when unset, what the folder's generation_config.json "
+        "says goes first",
     )
     max_instances: int = Field(
         default=32,

@@ -8,8 +8,10 @@ import time
 from collections.abc import AsyncGenerator
 from collections.abc import Sequence as Seq
 from contextlib import aclosing
+from dataclasses import replace
 
 from serving.errors import ClientGone, DeadlineExceeded, NotReady, ServingError
+from serving.folder_defaults import FolderDefaults, PromptTemplate
 from serving.lifecycle import Lifecycle
 from serving.request import PromptBody, ValidRequest
 from serving.scheduling.dispatch import Dispatcher
@@ -40,9 +42,15 @@ class Generator:
         self._metrics = metrics
         self._timeout_s = timeout_s
         self._tokenizer: Tokenizer | None = None
+        self._template: PromptTemplate | None = None
         self._mailbox: Mailbox[Heard] | None = None
 
-    def attach(self, tokenizer: Tokenizer) -> None:
+    def attach(self, tokenizer: Tokenizer, *, defaults: FolderDefaults) -> None:
+        """defaults: what the model's folder asks for; a longest answer only where the server's setting does not."""
+        self._template = defaults.template
+        if defaults.max_new_tokens is not None:
+            longest = min(defaults.max_new_tokens, self._limits.max_new_tokens)
+            self._limits = replace(self._limits, default_new_tokens=longest)
         self._tokenizer = tokenizer
 
     def require_room(self, num_sequences: int = 1, *, client: str) -> None:
@@ -79,7 +87,14 @@ class Generator:
         # off the event loop: long prompts take milliseconds each, and /health must answer meanwhile
         requests = await asyncio.to_thread(
             lambda: [
-                validate(body, limits=self._limits, tokenizer=tokenizer, client=client, num_logprobs=num_logprobs)
+                validate(
+                    body,
+                    limits=self._limits,
+                    tokenizer=tokenizer,
+                    template=self._template,
+                    client=client,
+                    num_logprobs=num_logprobs,
+                )
                 for body in bodies
             ]
         )

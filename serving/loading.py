@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from serving.checkpoint.bucket_folder import fetch
 from serving.checkpoint.folder import Checkpoint, Wanted, load
@@ -12,6 +13,7 @@ from serving.config import ServerConfig
 from serving.engine.memory import Plan, Room
 from serving.engine.protocol import Engine
 from serving.engine.threads import usable_cores
+from serving.folder_defaults import FolderDefaults
 from serving.generation import Generator
 from serving.lifecycle import Lifecycle
 from serving.scheduling.dispatch import Dispatcher
@@ -41,6 +43,7 @@ class Loader:
         self._on_failure = on_failure
         self._tokenizer: Tokenizer | None = None
         self._plan: Plan | None = None
+        self._defaults = FolderDefaults()
         self._is_done = threading.Event()
 
     @property
@@ -73,7 +76,7 @@ class Loader:
         finally:
             self._is_done.set()
         if self._tokenizer is not None:
-            generator.attach(self._tokenizer)
+            generator.attach(self._tokenizer, defaults=self._defaults)
         dispatcher.start(engine)
         self._lifecycle.healthy()
 
@@ -81,6 +84,9 @@ class Loader:
         config = self._config
         if config.storage_uri:
             fetch(config.storage_uri, config.model_dir, progress=self._lifecycle)
+        defaults = FolderDefaults.of(config.model_dir)
+        is_set = "default_new_tokens" in config.model_fields_set
+        self._defaults = replace(defaults, max_new_tokens=None) if is_set else defaults
         golden = read_golden(config.model_dir)
         checkpoint = load(config.model_dir, _wanted(config), progress=self._lifecycle)
         engine = _make_engine(checkpoint, config)

@@ -78,6 +78,11 @@ class Parameters(BaseModel):
     truncate: bool = Field(
         default=False, description="cut the end of a prompt that is too long, instead of refusing it"
     )
+    apply_template: bool = Field(
+        default=True,
+        description="put the prompt into the model's own template (`prompt_template` of its config.json, shown by "
+        "/health), where it has one and the prompt is not in it yet; false sends the prompt as it is",
+    )
 
 
 class GenerateBody(Parameters):

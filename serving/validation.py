@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from serving.errors import InvalidRequest
+from serving.folder_defaults import PromptTemplate
 from serving.request import MAX_LOGPROBS, GenerateBody, PromptBody, Sampling, TokensBody, ValidRequest
 from serving.text import Tokenizer
 
@@ -38,9 +39,15 @@ class Limits:
 
 
 def validate(
-    body: PromptBody, *, limits: Limits, tokenizer: Tokenizer, client: str = "", num_logprobs: int | None = None
+    body: PromptBody,
+    *,
+    limits: Limits,
+    tokenizer: Tokenizer,
+    template: PromptTemplate | None = None,
+    client: str = "",
+    num_logprobs: int | None = None,
 ) -> ValidRequest:
-    """Returns the request that the scheduler may take, or raises `InvalidRequest`."""
+    """Returns the request that the scheduler may take, or raises `InvalidRequest`. template: the model's own."""
     max_new_tokens = limits.default_new_tokens if body.max_new_tokens is None else body.max_new_tokens
     if max_new_tokens > limits.max_new_tokens:
         raise InvalidRequest(
@@ -51,7 +58,7 @@ def validate(
     return ValidRequest(
         prompt_ids=_given_ids(body, limits, tokenizer)
         if isinstance(body, TokensBody)
-        else _prompt_ids(body, limits, tokenizer),
+        else _prompt_ids(body, limits, tokenizer, template),
         max_new_tokens=max_new_tokens,
         sampling=_sampling(body),
         repetition_penalty=body.repetition_penalty,
@@ -68,7 +75,9 @@ def _given_ids(body: TokensBody, limits: Limits, tokenizer: Tokenizer) -> tuple[
     return _fitting(body.prompt_ids, limits, truncate=body.truncate)
 
 
-def _prompt_ids(body: GenerateBody, limits: Limits, tokenizer: Tokenizer) -> tuple[int, ...]:
+def _prompt_ids(
+    body: GenerateBody, limits: Limits, tokenizer: Tokenizer, template: PromptTemplate | None
+) -> tuple[int, ...]:
     prompt = body.prompt
     if len(prompt) > limits.max_chars:
         if not body.truncate:
@@ -77,6 +86,8 @@ def _prompt_ids(body: GenerateBody, limits: Limits, tokenizer: Tokenizer) -> tup
                 f"(and {limits.max_chars} characters) are allowed; shorten it, or send truncate: true"
             )
         prompt = prompt[: limits.max_chars]
+    if template is not None and body.apply_template:
+        prompt = template.applied(prompt)
     return _fitting(tokenizer.encode(prompt), limits, truncate=body.truncate)
 
 

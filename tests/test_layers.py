@@ -25,6 +25,7 @@ FORBIDDEN = {
     "serving/sequence.py": {"torch", "fastapi", "transformers", "starlette"},
     "serving/request.py": {"torch", "fastapi", "transformers", "starlette"},
     "serving/validation.py": {"torch", "fastapi", "transformers", "starlette"},
+    "serving/folder_defaults.py": {"torch", "fastapi", "transformers", "starlette"},
     "serving/scheduling": {"torch", "fastapi", "transformers", "starlette"},
     "serving/scheduling/waiting.py": {"time", "threading"},
     "serving/scheduling/pace.py": {"time", "threading"},

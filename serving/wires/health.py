@@ -6,6 +6,7 @@ Knows the server's life; knows no wire of predictions.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from fastapi import APIRouter
@@ -14,6 +15,7 @@ from fastapi.responses import JSONResponse
 from serving.config import ServerConfig
 from serving.errors import ServingError
 from serving.exchange.documented import failures
+from serving.folder_defaults import FolderDefaults
 from serving.lifecycle import Lifecycle
 
 HEALTH, PING = "/health", "/ping"
@@ -26,6 +28,7 @@ class HealthWire:
 
     def __init__(self, config: ServerConfig, lifecycle: Lifecycle) -> None:
         self._lifecycle = lifecycle
+        self._model_dir = config.model_dir
         self.paths = tuple(dict.fromkeys([config.health_route, HEALTH, PING]))
         self.router = APIRouter(tags=["health"])
         for path in self.paths:
@@ -44,8 +47,14 @@ class HealthWire:
     async def health(self) -> JSONResponse:
         """200 once the weights are loaded and a warm-up generation has passed; 503 before, and while draining."""
         if self._lifecycle.is_healthy:
-            return JSONResponse({**self._lifecycle.snapshot(), "health": "ok"})
+            return JSONResponse({**self._lifecycle.snapshot(), "health": "ok", **self._template})
         return JSONResponse(self._lifecycle.snapshot(), 503)
+
+    @cached_property
+    def _template(self) -> dict[str, str]:
+        """What the server puts around each prompt, once the folder is there and has been loaded."""
+        template = FolderDefaults.of(self._model_dir).template
+        return {} if template is None else {"prompt_template": template.text}
 
     async def ping(self) -> JSONResponse:
         """As /health, in the words of TorchServe; SageMaker reads the status."""
