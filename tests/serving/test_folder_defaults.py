@@ -48,7 +48,7 @@ def test_half_a_template_is_part_of_the_text():
 
 @pytest.mark.parametrize("text", ["", "summarize: ", "{input} or {input}"])
 def test_a_template_without_one_place_for_the_prompt_is_refused(text):
-    with pytest.raises(BadTemplate, match="must hold {input} exactly once"):
+    with pytest.raises(BadTemplate, match=r"must hold \{input\} exactly once"):
         PromptTemplate(text)
 
 
