@@ -94,7 +94,7 @@ def _plan(stack_dir: Path, folder: Path, *, destroy: bool) -> tuple[SavedStack, 
     said, ended = _said(planned), time.monotonic()
     waits_for = _waits_for(said) if planned.returncode else ()
     if planned.returncode and not waits_for:
-        raise PlanFailed(f"terraform plan of stack {name}:\n{said[said.find('Error: ') :]}")
+        raise PlanFailed(f"terraform plan of stack {name}:\n{said[max(said.find('Error: '), 0) :]}")
     if file.exists():
         shown = _terraform(stack_dir, "show", "-json", str(file))
         if shown.returncode:

@@ -56,6 +56,8 @@ def money(bill: Bill) -> str:
     if abs(low) * HOURS_PER_DAY < CENT and abs(high) * HOURS_PER_DAY < CENT:
         return f"the same cost{unknown}"
     at_rest = f"{_signed(low, 'USD ')}/h, {_signed(low * HOURS_PER_DAY)}/day"
+    if abs(low) * HOURS_PER_DAY < CENT:
+        return f"the same cost at rest, {_signed(high * HOURS_PER_DAY, 'USD ')}/day at most{unknown}"
     if abs(high - low) * HOURS_PER_DAY < CENT:
         return f"{at_rest}{unknown}"
     return f"{at_rest} at rest, {_signed(high * HOURS_PER_DAY)}/day at most{unknown}"

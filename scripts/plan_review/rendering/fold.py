@@ -9,12 +9,16 @@ from collections.abc import Sequence
 
 from scripts.plan_review.review import StackText
 
+UNCHANGED = "No changes."  # how Terraform begins to say so
 MARGIN = 300  # of a fold that is cut: its frame and the note
 
 
 def folds(texts: Sequence[StackText], *, room: int, artefact: str = "") -> str:
     """One fold per stack. Short ones are whole first; what is left of the room is shared by the long ones."""
-    shown = [text for text in texts if text.text.strip()]
+    shown = [text for text in texts if text.text.strip() and not text.text.startswith(UNCHANGED)]
+    same = [f"`{text.stack}`" for text in texts if text.text.startswith(UNCHANGED)]
+    told = f"\nTerraform finds no changes in {', '.join(same)}.\n" if same else ""
+    room -= len(told)
     share = _share([len(_fold(text, text.text)) for text in shown], room)
     parts = []
     for text in shown:
@@ -27,7 +31,9 @@ def folds(texts: Sequence[StackText], *, room: int, artefact: str = "") -> str:
             count = len(text.text.splitlines())
             parts.append(f"\n`{text.stack}`: the plan's {count} lines have no room here{_where(artefact)}.\n")
     out = "".join(parts)
-    return out if len(out) <= room else cut(out, max(room - MARGIN, 0), artefact) if room > MARGIN else ""
+    if len(out) > room:
+        out = cut(out, room - MARGIN, artefact) if room > MARGIN else ""
+    return told + out if room >= 0 else ""
 
 
 def cut(text: str, room: int, artefact: str = "") -> str:

@@ -77,7 +77,9 @@ def _cost(bill: Bill) -> list[str]:
     ]
     table = _table(("stack", "resource", "before, USD/h", "after, USD/h"), rows, always=3)
     notes = [f"List prices of {bill.dated}. Ranges go from rest to every replica busy; traffic and taxes are left out."]
-    notes += [f"- {text}" for text in _notes(bill.lines)]
+    if sources := list(_notes(bill.lines)):
+        folded = "<details><summary>What the prices are, and where they were read</summary>"
+        notes += ["", folded, "", *(f"- {text}" for text in sources), "", "</details>"]
     paid = [f"- {one.stack}, `{one.address}`: {once(one)} – {_cell(one.what)}" for one in bill.once[:MAX_ROWS]]
     return ["### What it costs", "", *table, *(["", "Once, in USD:", "", *paid] if paid else []), "", *notes]
 
