@@ -41,10 +41,11 @@ Metrics = dict[str, Any]
 
 @dataclass(frozen=True)
 class Result:
-    """metrics: what metrics.json holds. model: where the folder went."""
+    """metrics: what metrics.json holds. model: where the folder went. samples: as in `Evaluation`."""
 
     metrics: Metrics
     model: str
+    samples: list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def fine_tune(config: TaskConfig, places: Places, *, stop: StopRequest, fresh: b
         if places.own_checkpoints:
             shutil.rmtree(checkpoints)
     process.wait_for_everyone()
-    return Result(metrics, places.model)
+    return Result(metrics, places.model, evaluation.samples)
 
 
 def _local_folders(places: Places) -> tuple[Path, Path]:
