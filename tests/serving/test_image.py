@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SERVING = ROOT / "serving"
 # name of the module -> name of the package that brings it
-PACKAGE = {"pydantic_core": "pydantic", "starlette": "fastapi"}
+PACKAGE = {"pydantic_core": "pydantic", "starlette": "fastapi", "google": "google-cloud-storage"}
 
 
 def instructions():
