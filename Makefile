@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test test-fast lint format synth plan doctor deploy destroy receipt price bootstrap pin-weights train model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
+.PHONY: help install up down status test test-fast lint format synth plan doctor deploy destroy receipt price prices bootstrap pin-weights train model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ fault-campaign: ## every phase of the provider meets every fault; writes docs/fa
 
 provider-docs: ## docs/provider/ from the provider's schemas
 	@$(VENV)/python -m scripts.provider_docs
+
+prices: ## read the price table again from Google's billing catalog (GOOGLE_API_KEY or gcloud credentials)
+	@$(VENV)/python -m scripts.prices
 
 price: ## what the deployment costs per hour, day and month, with sources (ENV=prod)
 	@FLAN_ENV=$(ENV) $(VENV)/python -m cdk --prices

@@ -66,7 +66,9 @@ class PriceTable:
 
     def _source(self, row: dict[str, Any]) -> str:
         address = str(self.document["sources"][row["source"]])
-        return f"derived: {row['derived']} ({address})" if "derived" in row else f"{address}, read {self.dated[:4]}"
+        if "derived" in row:
+            return f"derived: {row['derived']} ({address})"
+        return f"{address}, read {row.get('read', self.dated[:4])}"
 
     def _check_region(self, service: str, section: dict[str, Any], region: str) -> None:
         if "regions" in section and region not in section["regions"]:

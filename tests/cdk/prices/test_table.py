@@ -24,7 +24,7 @@ def test_every_row_has_a_price_with_its_source_or_says_why_not(service, region, 
         rate = table().rate(service, item, asked)
         assert rate.usd > 0
         assert "https://" in rate.source
-        assert set(row) <= {"usd", "source", "derived", "note", "free"}
+        assert set(row) <= {"usd", "source", "read", "derived", "note", "free"}
 
 
 def test_an_item_that_costs_the_same_everywhere_is_found_in_any_region():
