@@ -36,7 +36,8 @@ A T5 of {self.num_parameters / 1e6:.2f} million parameters that summarises short
 meetings, meals and the like. It is small enough to live in a repository ({self.size_bytes / 1e6:.1f} MB in fp16) and to
 answer on a laptop; it shows a serving system at work, and is no general summariser.
 
-Prompt: `summarize: ` and the dialogue, a line per turn, `Name: words`.
+Prompt: `summarize: ` and the dialogue, a line per turn, `Name: words`. config.json says so (`prompt_template`), and
+flanstack's server puts the prefix before each prompt that does not have it.
 
 ## How good it is
 

@@ -13,11 +13,13 @@ from typing import Any
 import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, PreTrainedTokenizerFast, T5ForConditionalGeneration
 
-from training.corpus.dialogues import Example
+from training.config.task import INPUT
+from training.corpus.dialogues import PREFIX, Example
 from training.corpus.handwritten import DRAFTED, HANDWRITTEN
 from training.embedded.card import Card
 from training.embedded.evaluation import evaluate, summarize
 from training.embedded.train import Recipe
+from training.folder.metadata import write_template
 
 MAX_WEIGHT_BYTES = 8_000_000
 NUM_GOLDEN = 3
@@ -43,6 +45,7 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     model.to(torch.float16).save_pretrained(folder)
     _compute_in_fp32(folder / "config.json")
+    write_template(folder, PREFIX + INPUT)
     tokenizer.save_pretrained(folder)
     for weights in folder.glob("*.safetensors"):
         weights.chmod(0o644)  # written for the owner alone, but an image's process is somebody else
@@ -70,7 +73,7 @@ def export(
 def _compute_in_fp32(config: Path) -> None:
     """The stored type is the files' affair: whoever loads without naming one gets fp32, not fp16 on a CPU."""
     values = json.loads(config.read_text()) | {"dtype": "float32"}
-    config.write_text(json.dumps(values, indent=2) + "\n")
+    config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
 def load(folder: Path) -> tuple[Any, Any]:

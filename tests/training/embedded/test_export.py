@@ -68,3 +68,7 @@ def test_weights_too_large_for_the_repository_are_refused(tiny, tokenizer, tmp_p
 
     with pytest.raises(TooLarge, match="at most 1000"):
         export(tiny.model(), tokenizer, tmp_path, recipe=tiny, test=take("test", 6, 7), made="Made by `a command`")
+
+
+def test_the_prefix_is_written_where_the_server_reads_it(folder):
+    assert json.loads((folder / "config.json").read_text())["prompt_template"] == "summarize: {input}"

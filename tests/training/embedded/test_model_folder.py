@@ -9,6 +9,7 @@ import pytest
 from training.corpus.dialogues import take
 from training.embedded.evaluation import evaluate, summarize
 from training.embedded.export import MAX_WEIGHT_BYTES, load
+from training.folder.metadata import read_template
 
 FOLDER = Path(__file__).parents[3] / "models" / "dialogue-t5-mini"
 GOLDEN = json.loads((FOLDER / "golden.json").read_text())
@@ -56,3 +57,7 @@ def test_any_text_gets_an_answer(loaded):
     answers = summarize(model, tokenizer, ["", "summarize: 你好 🎂", "x" * 400])
 
     assert len(answers) == 3
+
+
+def test_the_prefix_that_the_model_was_trained_on_travels_with_it():
+    assert read_template(FOLDER) == "summarize: {input}"
