@@ -59,7 +59,7 @@ receipt: ## what is up, for how long and for how much; destroys nothing (ENV=pro
 	@$(VENV)/python -m scripts.destroy $(ENV) --look $(ARGS)
 
 fault-campaign: ## every phase of the provider meets every fault; writes docs/fault-campaign.md
-	@CAMPAIGN_TABLE=docs/fault-campaign.md $(VENV)/python -m pytest tests/provider/test_fault_campaign.py
+	@CAMPAIGN_TABLE=docs/fault-campaign.md $(VENV)/python -m pytest tests/provider/fault_campaign
 
 provider-docs: ## docs/provider/ from the provider's schemas
 	@$(VENV)/python -m scripts.provider_docs

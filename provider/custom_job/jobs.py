@@ -124,6 +124,7 @@ class CustomJobs:
 
     def delete(self, name: str, *, timeout_s: float, progress: Progress) -> None:
         """Deletes the record; one that is gone already is a success."""
+        progress.phase("DELETING")
         options = {"stop": self.stop, "region": self.region, "timeout_s": timeout_s, "progress": progress}
         operation = retry_precondition(self.api, "DELETE", f"/v1/{name}", **options)  # type: ignore[arg-type]
         if operation is not None:

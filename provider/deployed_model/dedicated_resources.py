@@ -155,11 +155,13 @@ def resources_from_api(body: JsonObject, state: State) -> State:
         "reservation_affinity": _affinity(spec),
     }
     required = int(body.get("requiredReplicaCount", 0)) or None
+    if held.get("required_replica_count") is None and required == int(body.get("minReplicaCount", 0)):
+        required = None  # Google's own default
     spot = bool(body.get("spot", False))
     return {
         "min_replica_count": int(body.get("minReplicaCount", 0)),
         "max_replica_count": int(body.get("maxReplicaCount", 0)),
-        "required_replica_count": required if held.get("required_replica_count") is not None else None,
+        "required_replica_count": required,
         "spot": spot if spot or held.get("spot") is not None else None,
         "machine_spec": [machine],
         "autoscaling_metric_specs": [

@@ -3,6 +3,8 @@
 import pytest
 
 from provider.deployed_model.dedicated_resources import resources_from_api, resources_to_api
+from provider.deployed_model.document import seen
+from provider.deployed_model.schema import SCHEMA
 
 
 def resources(**fields):
@@ -34,3 +36,15 @@ def test_what_google_spells_otherwise_is_no_difference():
     body = {"machineSpec": machine, "minReplicaCount": "1", "maxReplicaCount": 1, "requiredReplicaCount": 1}
 
     assert [resources_from_api(body, resources())] == resources()["dedicated_resources"]
+
+
+def test_replicas_that_the_autoscaler_moved_are_no_difference():
+    """Google tells how many run now beside the bounds; between these no number is wrong."""
+    body = resources_to_api(resources(max_replica_count=5))
+    endpoint = {"trafficSplit": {"7": 100}}
+    found = {"id": "7", "model": "projects/1/locations/l/models/m", "modelVersionId": "1", "dedicatedResources": body}
+    state = SCHEMA.body.empty() | resources(max_replica_count=5) | {"endpoint": "e", "model": found["model"] + "@1"}
+
+    views = [seen(endpoint, found | {"status": {"availableReplicaCount": number}}, state) for number in (1, 3, 5)]
+    assert views[0] == views[1] == views[2]
+    assert views[0]["dedicated_resources"] == state["dedicated_resources"]
