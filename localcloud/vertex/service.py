@@ -8,12 +8,15 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter
 
 from localcloud.cloud import LocalCloud
-from localcloud.vertex import custom_job_routes, endpoint_routes, model_routes, tensorboard_routes
-from localcloud.vertex.custom_job_runs import CustomJobRuns
-from localcloud.vertex.custom_jobs import WORK, CustomJobs
+from localcloud.vertex import endpoint_routes, model_routes, tensorboard_routes
 from localcloud.vertex.deployments import Deployments
 from localcloud.vertex.endpoint_service import EndpointService
 from localcloud.vertex.endpoints import Endpoints
+from localcloud.vertex.jobs import routes as job_routes
+from localcloud.vertex.jobs.batch_prediction_jobs import BatchPredictionJobs
+from localcloud.vertex.jobs.batch_prediction_runs import BatchPredictionRuns
+from localcloud.vertex.jobs.custom_job_runs import CustomJobRuns
+from localcloud.vertex.jobs.custom_jobs import CustomJobs
 from localcloud.vertex.model_service import ModelService
 from localcloud.vertex.models import Models
 from localcloud.vertex.prediction import Predictions
@@ -41,7 +44,8 @@ def router(cloud: LocalCloud) -> APIRouter:
         PredictionRoutes(cloud, predictions).add(routes, prefix)
         endpoint_routes.add_routes(routes, EndpointService(cloud, endpoints), deployments, prefix)
     for prefix in (*PREFIXES, "/ui"):
-        custom_job_routes.add_routes(routes, CustomJobs(cloud), prefix)
+        job_routes.add_routes(routes, CustomJobs(cloud), prefix)
+        job_routes.add_routes(routes, BatchPredictionJobs(cloud, models), prefix)
         tensorboard_routes.add_routes(routes, Tensorboards(cloud), prefix)
     return routes
 
@@ -49,7 +53,7 @@ def router(cloud: LocalCloud) -> APIRouter:
 def register(cloud: LocalCloud) -> None:
     models, endpoints = Models(cloud.store, cloud.projects), Endpoints(cloud)
     deployments = Deployments(cloud, models, endpoints, Replicas(cloud, models))
-    tensorboards = Tensorboards(cloud)
+    tensorboards, jobs, batch_jobs = Tensorboards(cloud), CustomJobs(cloud), BatchPredictionJobs(cloud, models)
     model_service, endpoint_service = ModelService(cloud, models, endpoints), EndpointService(cloud, endpoints)
     for work, handler in {
         "uploadModel": model_service.run_upload,
@@ -60,8 +64,10 @@ def register(cloud: LocalCloud) -> None:
         "deployModel": deployments.run_deploy,
         "undeployModel": deployments.run_undeploy,
         "mutateDeployedModel": deployments.run_mutate,
-        WORK: CustomJobRuns(cloud).run,
-        "deleteCustomJob": CustomJobs(cloud).run_delete,
+        CustomJobs.noun: CustomJobRuns(cloud).run,
+        jobs.delete_work: jobs.run_delete,
+        BatchPredictionJobs.noun: BatchPredictionRuns(cloud, models).run,
+        batch_jobs.delete_work: batch_jobs.run_delete,
         "createTensorboard": tensorboards.run_create,
         "updateTensorboard": tensorboards.run_patch,
         "deleteTensorboard": tensorboards.run_delete,

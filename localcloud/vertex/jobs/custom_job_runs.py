@@ -17,24 +17,14 @@ from pathlib import Path
 from localcloud.cloud import LocalCloud
 from localcloud.errors import ApiError
 from localcloud.metadata import host_for
-from localcloud.operations import OperationCancelled, RunningOperation, now
+from localcloud.operations import RunningOperation, now
 from localcloud.runtime.environment import base_environment
 from localcloud.runtime.ports import Ports
 from localcloud.runtime.task import Task
 from localcloud.store import Document
-from localcloud.vertex.custom_job_spec import output_of, timeout_s
-from localcloud.vertex.custom_jobs import (
-    CANCELLED,
-    CANCELLED_ERROR,
-    CANCELLING,
-    ENDED,
-    FAILED,
-    PENDING,
-    QUEUED,
-    RUNNING,
-    SUCCEEDED,
-)
-from localcloud.vertex.custom_jobs import change_state as change
+from localcloud.vertex.jobs.custom_job_spec import output_of, timeout_s
+from localcloud.vertex.jobs.documents import RUNNING, carry_out
+from localcloud.vertex.jobs.documents import change_state as change
 from localcloud.vertex.names import last, project_of
 from localcloud.vertex.replicas import command_of
 
@@ -69,25 +59,9 @@ class CustomJobRuns:
         self._ports = Ports()
 
     def run(self, running: RunningOperation) -> Document:
-        """The operation's work. A job that failed is a finished operation: the job's state tells."""
+        """The operation's work."""
         name = running.arguments["name"]
-        job = self._cloud.store.get(name)
-        if job is None or job["state"] in ENDED:  # begun before a restart, and done
-            return {}
-        try:
-            if job["state"] == CANCELLING:  # asked for before a restart
-                raise OperationCancelled
-            for state in (QUEUED, PENDING):
-                change(self._cloud, name, state)
-                running.stage(name=state)
-            job = change(self._cloud, name, PENDING)
-            self._run_replicas(running, job)
-        except OperationCancelled:
-            change(self._cloud, name, CANCELLED, error=CANCELLED_ERROR, endTime=now())
-        except ApiError as error:
-            change(self._cloud, name, FAILED, error=error.as_operation_error(), endTime=now())
-        else:
-            change(self._cloud, name, SUCCEEDED, endTime=now())
+        carry_out(self._cloud, running, self._run_replicas)
         shutil.rmtree(self._scratch(name), ignore_errors=True)
         return {}
 
@@ -95,7 +69,7 @@ class CustomJobRuns:
         """Where its replicas' temporary files are, until it has ended."""
         return self._cloud.data_dir / "jobs" / last(job)
 
-    def _run_replicas(self, running: RunningOperation, job: Document) -> None:
+    def _run_replicas(self, running: RunningOperation, job: Document) -> Document:
         replicas = self._replicas(job)
         tasks: list[Task] = []
         try:
@@ -107,6 +81,7 @@ class CustomJobRuns:
             for task in tasks:
                 self._cloud.tasks.start(task)
             self._watch(running, job, tasks)
+            return {}
         except OSError as error:
             raise ApiError("INTERNAL", f"The job's processes cannot be started: {error}") from error
         finally:
