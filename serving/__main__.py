@@ -1,6 +1,6 @@
 """`python -m serving`: builds every part from the environment and runs the server until SIGTERM.
 
-`python -m serving serve` is the same as SageMaker starts it.
+`python -m serving serve` is the same as SageMaker starts it; `python -m serving key NAME` makes a client's key.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from serving import sagemaker_host
+from serving.access.keys import KeysError, new_entry
 from serving.app import create_app
+from serving.chat import ChatTemplateError
 from serving.config import ServerConfig, describe, explain
 from serving.errors import NotReady
 from serving.generation import Generator
@@ -35,6 +37,8 @@ from serving.validation import Limits
 
 def main() -> int:
     arguments = sys.argv[1:]
+    if len(arguments) == 2 and arguments[0] == "key":
+        return make_key(arguments[1])
     if arguments not in ([], [sagemaker_host.COMMAND]):
         print(describe(), file=sys.stdout if arguments == ["--help"] else sys.stderr)
         return 0 if arguments == ["--help"] else 2
@@ -52,11 +56,27 @@ def main() -> int:
     except TracingUnavailable as error:
         print(error, file=sys.stderr)
         return 2
-    with _fetched(config) as config:
-        status = compose(config, tracing=tracing).run()
-    if tracing is not None:
-        tracing.close()
-    return status
+    try:
+        with _fetched(config) as config:
+            return compose(config, tracing=tracing).run()
+    except (KeysError, ChatTemplateError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    finally:
+        if tracing is not None:
+            tracing.close()
+
+
+def make_key(name: str) -> int:
+    """Prints a new key once, and what goes into KEYS_FILE for it."""
+    try:
+        key, entry = new_entry(name)
+    except KeysError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"The key, for {name} alone; it is not kept anywhere: {key}", file=sys.stderr)
+    print(entry, end="")
+    return 0
 
 
 @contextlib.contextmanager

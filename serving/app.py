@@ -11,12 +11,17 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 
+from serving.access.gate import API_KEY, Gate, Rules
+from serving.access.keys import Keys
+from serving.access.quotas import Quota
 from serving.chat import ChatTemplate
 from serving.config import ServerConfig
 from serving.errors import NotAllowed, NotFound, ServingError
 from serving.exchange.exchange import Exchange
+from serving.exchange.observed import REQUEST_ID, Observed
 from serving.exchange.raw import Raw, RawBodies
 from serving.exchange.refusals import Refusals, Wire
 from serving.generation import Generator
@@ -25,10 +30,9 @@ from serving.telemetry.metrics import ServerMetrics
 from serving.telemetry.tracing import Tracing
 from serving.traits import Traits
 from serving.wires.gke.wire import GkeWire
-from serving.wires.health import HealthWire
+from serving.wires.health import HEALTH, PING, HealthWire
 from serving.wires.kserve.messages import is_cloud_type
-from serving.wires.kserve.wire import KServeWire
-from serving.wires.observed import Observed
+from serving.wires.kserve.wire import LIVE, READY, KServeWire
 from serving.wires.openai.wire import OpenAIWire
 from serving.wires.ops import ops_router
 from serving.wires.sagemaker import SageMakerWire
@@ -66,6 +70,15 @@ def create_app(
 
     app.add_exception_handler(ServingError, render)
     app.add_exception_handler(HTTPException, render)
+    app.add_middleware(Gate, rules=_rules(config), refusals=refusals)
+    if config.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=[origin.strip() for origin in config.cors_origins.split(",")],
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", API_KEY, REQUEST_ID],
+            expose_headers=[REQUEST_ID, "retry-after"],
+        )
     routes = dict.fromkeys(route for wire in wires for route in wire.predictions)
     app.add_middleware(Observed, routes=tuple(routes), refusals=refusals, metrics=metrics, tracing=tracing)
     return app
@@ -89,6 +102,16 @@ def _wires(config: ServerConfig, generator: Generator, lifecycle: Lifecycle) -> 
     has_route = not _is_taken(config.predict_route, others)
     vertex = VertexWire(config, exchange, raw=RawBodies(foreign), has_route=has_route)
     return [*others, vertex]
+
+
+def _rules(config: ServerConfig) -> Rules:
+    """Raises `KeysError`."""
+    return Rules(
+        keys=Keys.read(config.keys_file) if config.keys_file is not None else None,
+        open_paths=frozenset((config.health_route, HEALTH, PING, LIVE, READY)),
+        quota=Quota(config.client_requests_per_minute, config.client_tokens_per_minute),
+        client_header=config.client_header,
+    )
 
 
 def _has_tensors(body: dict[str, Any]) -> bool:

@@ -293,6 +293,7 @@ def describe() -> str:
     lines = [
         "python -m serving: answers predictions of the model in MODEL_DIR.",
         "python -m serving serve: the same on SageMaker: port 8080, and the model in /opt/ml/model where there is one.",
+        "python -m serving key NAME: prints a new key for a client, and the lines that KEYS_FILE is to have for it.",
         "",
         "Settings are environment variables:",
     ]
