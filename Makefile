@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test test-fast lint format synth plan doctor deploy destroy receipt price prices bootstrap pin-weights train model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
+.PHONY: help install up down status test test-fast lint format synth plan doctor deploy destroy receipt ci-plan ci-comment ci-gate ci-apply ci-keep ci-fetch ci-again ci-drift lint-ci policy price prices bootstrap pin-weights predict train model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -58,11 +58,39 @@ destroy: ## stop the bill, with a receipt: make destroy ENV=prod (STACK=endpoint
 receipt: ## what is up, for how long and for how much; destroys nothing (ENV=prod)
 	@$(VENV)/python -m scripts.destroy $(ENV) --look $(ARGS)
 
+# What CI runs beside these; docs/ci.md. They work by hand too.
+ci-plan: ## plan, review and seal for CI (ENV=prod, LABELS=a,b)
+	@$(VENV)/python -m scripts.ci plan $(ENV) --labels "$$LABELS"
+
+ci-comment: ## the review as a pull request's one comment (NUMBER=7)
+	@$(VENV)/python -m scripts.ci comment $(ENV) $(NUMBER)
+
+ci-gate: ## red while the review asks for a person
+	@$(VENV)/python -m scripts.ci gate $(ENV)
+
+ci-apply: ## apply exactly the sealed plan (SEAL=sha256:…, TIP=refs/heads/main)
+	@$(VENV)/python -m scripts.ci apply $(ENV) $(SEAL) $(if $(TIP),--tip $(TIP))
+
+ci-keep: ## keep the sealed plan in a bucket (BUCKET=…)
+	@$(VENV)/python -m scripts.ci keep $(ENV) $(BUCKET)
+
+ci-fetch: ## bring a kept plan back (BUCKET=…, SEAL=sha256:…)
+	@$(VENV)/python -m scripts.ci fetch $(ENV) $(BUCKET) $(SEAL)
+
+ci-again: ## start the next round of an apply (ROUND=1)
+	@$(VENV)/python -m scripts.ci again $(ENV) $(ROUND)
+
+ci-drift: ## an issue while the cloud differs from the branch
+	@$(VENV)/python -m scripts.ci drift $(ENV)
+
 fault-campaign: ## every phase of the provider meets every fault; writes docs/fault-campaign.md
 	@CAMPAIGN_TABLE=docs/fault-campaign.md $(VENV)/python -m pytest tests/provider/fault_campaign
 
 provider-docs: ## docs/provider/ from the provider's schemas
 	@$(VENV)/python -m scripts.provider_docs
+
+policy: ## checkov's rules on the synthesized stacks; every suppression has its reason (ENV=prod)
+	@FLAN_ENV=$(ENV) $(VENV)/python -m scripts.policy
 
 prices: ## read the price table again from Google's billing catalog (GOOGLE_API_KEY or gcloud credentials)
 	@$(VENV)/python -m scripts.prices
@@ -75,6 +103,9 @@ bootstrap: ## the bucket that keeps Terraform's state: make bootstrap ENV=prod
 
 pin-weights: ## write the checkpoint's sha256 sums into deployments/ENV.toml
 	@$(VENV)/python -m scripts.pin_weights $(ENV)
+
+predict: ## a random test dialogue, its reference, the endpoint's answer (ENV=prod; BY=sdk for Google's client)
+	@$(VENV)/python -m scripts.predict $(ENV) --by $(or $(BY),rest)
 
 train: ## tune the embedded model on generated dialogues, start to ROUGE report; goes on where it was stopped
 	@$(VENV)/python -m training fine-tune --task generated-dialogues --threads 1
