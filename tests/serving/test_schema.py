@@ -1,5 +1,6 @@
 """Schemathesis against the server's own OpenAPI document: whatever it generates, no answer is a 5xx."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ def test_no_generated_request_gets_a_5xx_or_an_undocumented_answer(start_server,
     server = start_server(MAX_NEW_TOKENS=64, DEFAULT_NEW_TOKENS=8).wait_healthy()
 
     done = subprocess.run(
-        [program, "run", server.url + "/openapi.json", "--checks", CHECKS, "--max-examples", "40", "--seed", "7"],
+        [program, "run", server.url + "/openapi.json", "--checks", CHECKS, "--max-examples", "10", "--seed", "7"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -27,4 +28,5 @@ def test_no_generated_request_gets_a_5xx_or_an_undocumented_answer(start_server,
     )
 
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    assert "No issues found" in done.stdout
+    generated, passed = map(int, re.search(r"(\d+) generated, (\d+) passed\n", done.stdout).groups())
+    assert generated == passed > 1000
