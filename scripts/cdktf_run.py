@@ -24,6 +24,8 @@ _LABEL = re.compile(rf"^({'|'.join(STACKS)})  (.*)$")
 _COMPLETE = re.compile(r"(?:Apply|Destroy) complete! Resources: (.+)\.")
 _STEP = re.compile(r"^\s*(\S+\.\S+): (Creating|Modifying|Destroying|Still \w+|Creation|Modifications|Destruction)")
 _BEGINS = re.compile(r"Terraform used the selected providers|Refreshing state|Terraform will perform|No changes\.")
+# What Terraform says when a stack that another one refers to was destroyed before it.
+_REFERRED_TO_IS_GONE = re.compile(r"Unable to find remote state|Unsupported attribute|does not have an attribute named")
 _SPINNER = re.compile(r"^\s*[⠀-⣿]|Stacks? deploying|Stacks? destroying|Stacks? waiting")
 
 
@@ -135,6 +137,20 @@ class CdktfRun:
             result.ended, result.changes = time.monotonic(), "no changes"
         if step := _STEP.match(line):
             self.on_step(self._stack, f"{step.group(2).lower()} {step.group(1)}")
+
+
+def destroy(make_run: Callable[[dict[str, str]], CdktfRun]) -> None:
+    """Destroys, also when a stack that others refer to is gone already, as after `make destroy STACK=endpoint`.
+
+    Terraform refreshes before it destroys, and then cannot resolve the references; so the second try goes by the state
+    alone. make_run: makes a run with variables of its own in its environment.
+    """
+    try:
+        make_run({}).run()
+    except CdktfFailed as error:
+        if not _REFERRED_TO_IS_GONE.search(str(error)):
+            raise
+        make_run({"TF_CLI_ARGS_destroy": "-refresh=false", "TF_CLI_ARGS_plan": "-refresh=false"}).run()
 
 
 def interrupt_terraform(process: subprocess.Popen[str]) -> None:

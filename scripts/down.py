@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from scripts.cdktf_run import CdktfFailed, CdktfRun
+from scripts.cdktf_run import CdktfFailed, CdktfRun, destroy
 from scripts.deployment import Deployment
 from scripts.local_cloud import LocalCloudFailed, is_alive
 from scripts.machine import ROOT, MachineUnfit, port_is_taken
@@ -30,7 +30,14 @@ def down(timeline: Timeline, deployment: Deployment) -> None:
     running = pids_of(cloud.status() or {})
     if deployment.resources():
         with timeline.phase("cdktf destroy of four stacks") as phase:
-            CdktfRun("destroy", log=LOG, on_step=lambda stack, step: phase.note(f"{stack}: {step}")).run()
+            destroy(
+                lambda variables: CdktfRun(
+                    "destroy",
+                    log=LOG,
+                    on_step=lambda stack, step: phase.note(f"{stack}: {step}"),
+                    extra_environment=variables,
+                )
+            )
             phase.note("")
     status = cloud.status() or {}
     with timeline.phase("local cloud stops"):

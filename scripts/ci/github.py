@@ -64,6 +64,10 @@ class Github:
     def labels(self, number: int) -> list[str]:
         return [str(one["name"]) for one in self._pages(f"issues/{number}/labels")]
 
+    def newest_at(self, ref: str) -> str:
+        """The commit that a branch is at. ref: `refs/heads/main`."""
+        return str(self._ask("GET", f"git/ref/{ref.removeprefix('refs/')}").json()["object"]["sha"])
+
     def dispatch(self, workflow: str, ref: str, inputs: dict[str, str]) -> None:
         """Starts a workflow once more."""
         self._send("POST", f"actions/workflows/{workflow}/dispatches", {"ref": ref, "inputs": inputs})

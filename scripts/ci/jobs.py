@@ -9,13 +9,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.ci import applying
+from cdk.config import load
+from scripts.ci import applying, keeping
 from scripts.ci.seal import Seal, opened, seal
 from scripts.ci.surroundings import Surroundings
-from scripts.ci.tip import check_tip
+from scripts.ci.tip import check_tip, newest_at
 from scripts.machine import ROOT, terraform_environment
 
 FAILED, MAX_ROUNDS = 1, 5
+FINE = "fine"  # the review's word for a plan that asks nobody
 # A planner cannot write the state's lock, and its plan changes nothing.
 READ_ONLY = {"TF_CLI_ARGS_plan": "-lock=false"}
 WORKFLOW = "apply.yml"
@@ -23,6 +25,10 @@ WORKFLOW = "apply.yml"
 
 class PlanFailed(Exception):
     """`make plan` ended with an error, which is above."""
+
+
+class NeedsApproval(Exception):
+    """The review asks for a person; the message says how they answer."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Jobs:
             self.folder, digest=digest, environment=self.env, checkout=self.root, terraform=terraform_version()
         )
         if tip:
-            check_tip(self.root, commit=found.commit, ref=tip)
+            check_tip(commit=found.commit, ref=tip, newest=self._newest(tip))
         synthesized = self._synthesize()
         done = applying.apply(self.folder, synthesized)
         told = [f"{what}: {', '.join(stacks)}" for what, stacks in vars(done).items() if stacks]
@@ -94,6 +100,30 @@ class Jobs:
         else:
             print(github.close_issue(marker, f"No difference any more. {self._run()}") or "No difference, no issue.")
         return differs
+
+    def gate(self) -> None:
+        """NeedsApproval when the review asks for a person, and no label of the pull request allows it."""
+        review = json.loads((self.folder / "review.json").read_text())
+        print(review["verdict"])
+        if review["status"] != FINE:
+            raise NeedsApproval(
+                "The review asks for a person. A label of the pull request allows a risk; the review names each one's."
+            )
+
+    def keep(self, bucket: str) -> None:
+        """Keeps the sealed plan in a bucket, for another build."""
+        digest = Seal(**json.loads((self.folder / "seal.json").read_text())).digest
+        print(keeping.keep(self.folder, load(self.env), bucket=bucket, digest=digest))
+
+    def fetch(self, bucket: str, digest: str) -> None:
+        """Brings a kept plan back; `apply` checks it."""
+        keeping.fetch(self.folder, load(self.env), bucket=bucket, digest=digest)
+
+    def _newest(self, ref: str) -> str:
+        """GitHub's word where there is a token: a private repository's remote would not answer git without one."""
+        if self.surroundings.token:
+            return self.surroundings.github().newest_at(ref)
+        return newest_at(self.root, ref)
 
     def _make_plan(self, labels: str) -> None:
         command = [sys.executable, "-m", "scripts.plan", "--labels", labels, "--artefact", "the run's artefact"]

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 from cdk.config import ConfigError, DeploymentConfig, load
 from scripts.cdktf_run import STACKS, CdktfFailed, CdktfRun
+from scripts.cdktf_run import destroy as cdktf_destroy
 from scripts.destroy.document import receipt_document
 from scripts.destroy.receipt import Receipt, receipt
 from scripts.destroy.sweep import Sweep, sweep
@@ -55,16 +56,19 @@ def confirm(config: DeploymentConfig, scope: str | None, before: Sweep, *, yes: 
 def destroy(config: DeploymentConfig, scope: str | None, timeline: Timeline) -> Outcome:
     """`cdktf destroy` of one stack or all. Never raises for what a receipt should still be made of."""
     log = LOGS / f"destroy-{config.env}.log"
-    run = CdktfRun(
-        "destroy",
-        log=log,
-        on_step=lambda stack, step: phase.note(f"{stack}: {step}"),
-        extra_environment={"FLAN_ENV": config.env},
-        stacks=(scope,) if scope else ("*",),
-    )
     try:
         with timeline.phase(f"cdktf destroy {scope or 'of all stacks'}") as phase:
-            run.run()
+
+            def make_run(variables: dict[str, str]) -> CdktfRun:
+                return CdktfRun(
+                    "destroy",
+                    log=log,
+                    on_step=lambda stack, step: phase.note(f"{stack}: {step}"),
+                    extra_environment={"FLAN_ENV": config.env, **variables},
+                    stacks=(scope,) if scope else ("*",),
+                )
+
+            cdktf_destroy(make_run)
             phase.note("")
     except KeyboardInterrupt:
         return Outcome(INTERRUPTED, "Stopped. What was destroyed is gone; run the same command to go on.")

@@ -110,6 +110,7 @@ class FakeGithub:
         default_factory=lambda: {"comments": {}, "issues": {}, "labels": {}}
     )
     dispatched: list[dict[str, Any]] = field(default_factory=list)
+    heads: dict[str, str] = field(default_factory=dict)
     refuse: int = 0
     tokens: set[str] = field(default_factory=set)
 
@@ -125,6 +126,8 @@ class FakeGithub:
 
     def answer(self, method: str, path: str, query: dict[str, str], body: dict[str, Any]) -> Any:
         parts = path.removeprefix("/repos/acme/flan/").split("/")
+        if parts[:2] == ["git", "ref"]:
+            return {"object": {"sha": self.heads["/".join(parts[2:])]}}
         if parts[0] == "actions":
             self.dispatched.append(body)
             return None

@@ -9,7 +9,7 @@ from scripts.ci import applying
 from scripts.ci.applying import ApplyFailed, ApplyRefused, apply, saved_plans
 from scripts.ci.jobs import terraform_version
 from scripts.ci.seal import SealBroken, opened
-from scripts.ci.tip import check_tip
+from scripts.ci.tip import check_tip, newest_at
 
 pytestmark = pytest.mark.skipif(shutil.which("terraform") is None, reason="no terraform")
 
@@ -121,15 +121,15 @@ def test_a_branch_that_has_moved_on_meanwhile_is_refused(small, git, tmp_path):
     git(small.checkout, "clone", "--quiet", "--bare", str(small.checkout), str(tmp_path / "origin"))
     git(small.checkout, "remote", "add", "origin", str(tmp_path / "origin"))
     commit = git(small.checkout, "rev-parse", "HEAD")
-    check_tip(small.checkout, commit=commit, ref="refs/heads/main")
+    check_tip(commit=commit, ref="refs/heads/main", newest=newest_at(small.checkout, "refs/heads/main"))
 
     small.commit()
     git(small.checkout, "push", "--quiet", "origin", "main")
 
     with pytest.raises(SealBroken, match="refs/heads/main is at"):
-        check_tip(small.checkout, commit=commit, ref="refs/heads/main")
+        check_tip(commit=commit, ref="refs/heads/main", newest=newest_at(small.checkout, "refs/heads/main"))
     with pytest.raises(SealBroken, match="does not tell where refs/heads/gone is"):
-        check_tip(small.checkout, commit=commit, ref="refs/heads/gone")
+        newest_at(small.checkout, "refs/heads/gone")
 
 
 def folder_of(tmp_path, **stacks):

@@ -4,7 +4,8 @@ import pytest
 
 from scripts.ci import __main__ as program
 from scripts.ci.github import MAX_BODY, GithubError
-from scripts.ci.jobs import Jobs
+from scripts.ci.jobs import Jobs, NeedsApproval
+from scripts.ci.seal import SealBroken
 from scripts.ci.surroundings import Surroundings
 
 MARKER = "flanstack prod plan"
@@ -166,6 +167,44 @@ def test_the_approved_seal_is_applied_and_another_round_asked_for(jobs, small, t
     assert done.applied == ("first",)
     assert (tmp_path / "output").read_text().endswith("more=true\n")
     assert small.held("first") == "1"
+
+
+def test_a_late_approval_is_refused_when_the_branch_has_moved_on(jobs, github, small, git):
+    made = jobs.plan()
+    github.heads["heads/main"] = "0" * 40
+
+    with pytest.raises(SealBroken, match="refs/heads/main is at 000"):
+        jobs.apply(made.digest, tip="refs/heads/main")
+    assert small.held("first") is None
+
+    github.heads["heads/main"] = git(small.checkout, "rev-parse", "HEAD")
+    assert jobs.apply(made.digest, tip="refs/heads/main").applied == ("first",)
+
+
+def test_the_gate_is_shut_while_the_review_asks_for_a_person(jobs):
+    (jobs.folder / "review.json").write_text('{"status": "fine", "verdict": "No changes."}')
+    jobs.gate()
+    (jobs.folder / "review.json").write_text('{"status": "needs approval", "verdict": "1 replaced"}')
+
+    with pytest.raises(NeedsApproval, match="label of the pull request"):
+        jobs.gate()
+
+
+def test_a_plan_is_kept_in_a_bucket_and_fetched_as_it_was(jobs, project, monkeypatch):
+    project.bucket(f"{project.name}-plans")
+    monkeypatch.setattr("scripts.ci.jobs.load", lambda env: project.config)
+    made = jobs.plan()
+    for _ in range(2):  # the same again changes nothing
+        jobs.keep(f"{project.name}-plans")
+    (jobs.folder / "stray").write_text("of another run")
+
+    jobs.fetch(f"{project.name}-plans", made.digest)
+
+    assert jobs.apply(made.digest).applied == ("first",)
+    with pytest.raises(SealBroken, match="has no plan with seal"):
+        jobs.fetch(f"{project.name}-plans", f"sha256:{'0' * 64}")
+    with pytest.raises(SealBroken, match="64 hexadecimal digits"):
+        jobs.fetch(f"{project.name}-plans", "../../else")
 
 
 def test_drift_opens_an_issue_and_its_end_closes_it(jobs, github, small):

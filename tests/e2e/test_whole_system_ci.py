@@ -1,0 +1,54 @@
+"""CI's path through the whole system: a change is planned, sealed and applied as it was planned, once.
+
+Runs after test_whole_system.py, whose last test took everything down.
+"""
+
+import re
+import sys
+
+import pytest
+
+CI = (sys.executable, "-m", "scripts.ci")
+GIT = ("git", "-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def commit(system):
+    system.run(*GIT, "add", "-A")
+    system.run(*GIT, "commit", "--quiet", "-m", "a change")
+
+
+def planned(system):
+    """(seal, whether anything would change)."""
+    text = system.run(*CI, "plan", "local", timeout=200)
+    return re.search(r"seal=(sha256:\w+)", text).group(1), re.search(r"changes=(\w+)", text).group(1) == "true"
+
+
+def test_a_change_is_applied_as_it_was_planned_and_only_once(system):
+    system.run(sys.executable, "-m", "scripts.up", timeout=400)
+    system.run(*GIT, "init", "--quiet")
+    commit(system)
+    assert planned(system)[1] is False
+
+    deployment = system.folder / "deployments" / "local.toml"
+    deployment.write_text(deployment.read_text().replace("max_replicas = 1", "max_replicas = 2"))
+    commit(system)
+    seal, changes = planned(system)
+    assert changes
+
+    text = system.run(*CI, "apply", "local", seal, timeout=200)
+
+    assert re.search(r"applied: endpoint$", text, flags=re.MULTILINE), text
+    assert "more=true" in text
+    shown = system.run("curl", "-sSf", f"{system.url}/v1/projects/flan-local/locations/europe-west4/endpoints/4242001")
+    assert '"maxReplicaCount":2' in shown.replace(" ", "")
+    assert "Saved plan is stale" in system.run(*CI, "apply", "local", seal, timeout=200, check=False)
+    assert planned(system)[1] is False
+
+
+def test_a_changed_plan_is_refused_before_anything_is_applied(system):
+    seal, _ = planned(system)
+    with (system.folder / ".flanstack/plans/local/endpoint.tfplan").open("ab") as plan:
+        plan.write(b" ")
+
+    assert "Not as they were sealed: endpoint.tfplan" in system.run(*CI, "apply", "local", seal, check=False)
