@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test test-fast lint format synth plan doctor deploy destroy receipt ci-plan ci-comment ci-gate ci-apply ci-keep ci-fetch ci-again ci-drift lint-ci policy price prices bootstrap pin-weights predict train model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
+.PHONY: help install up down status test test-fast lint format synth plan doctor deploy destroy receipt ci-plan ci-comment ci-gate ci-apply ci-keep ci-fetch ci-again ci-drift cloud-build-plan cloud-build-apply cloud-build-destroy cloud-build-drift lint-ci policy price prices bootstrap pin-weights predict train model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -91,6 +91,17 @@ ci-again: ## start the next round of an apply (ROUND=1)
 
 ci-drift: ## an issue while the cloud differs from the branch
 	@$(VENV)/python -m scripts.ci drift $(ENV)
+
+# Cloud Build's jobs, of the same parts; cloudbuild.yaml.
+cloud-build-plan: ci-plan ci-keep
+
+cloud-build-apply: ci-fetch ci-apply
+
+cloud-build-destroy:
+	@$(MAKE) --no-print-directory destroy ENV=$(ENV) STACK=$(filter-out all,$(STACK)) YES=1
+
+cloud-build-drift: ci-plan
+	@$(VENV)/python -m scripts.ci unchanged $(ENV)
 
 fault-campaign: ## every phase of the provider meets every fault; writes docs/fault-campaign.md
 	@CAMPAIGN_TABLE=docs/fault-campaign.md $(VENV)/python -m pytest tests/provider/fault_campaign

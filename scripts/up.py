@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from cdk.config import ConfigError, load
-from provider.progress.follow import Follower
 from scripts.cdktf_run import STACKS, CdktfFailed, CdktfRun, StackResult
 from scripts.deployment import Deployment
 from scripts.doctor.finding import Level
@@ -24,7 +21,8 @@ from scripts.doctor.rounds import findings_of
 from scripts.doctor.text import line
 from scripts.local_cloud import LocalCloudFailed
 from scripts.machine import ROOT, RUN_DISK_GB, MachineUnfit, check_disk, check_node, check_terraform
-from scripts.timeline import Phase, Timeline, clock
+from scripts.progress_line import ProgressFollower
+from scripts.timeline import Timeline, clock
 
 LOG = ROOT / ".flanstack" / "logs" / "cdktf-deploy.log"
 PROGRESS = ROOT / ".flanstack" / "logs" / "progress.jsonl"
@@ -37,31 +35,6 @@ HOURS_PER_MONTH = 730
 
 class SystemUnwell(Exception):
     """A deploy would fail, or an answer is missing or wrong after it; the message says which and where to look."""
-
-
-class ProgressFollower:
-    """Shows the provider's own progress lines, which Terraform hides, on the running phase."""
-
-    def __init__(self, path: Path, phase: Phase) -> None:
-        self._path, self._phase = path, phase
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-
-    def __enter__(self) -> ProgressFollower:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text("")
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _follow(self) -> None:
-        follower = Follower(self._path, from_start=True)
-        while not self._done.wait(0.2):
-            for event in follower.new():
-                self._phase.note(f"{event.resource}: {event.told}")
 
 
 def examine_first(env: str) -> None:

@@ -4,6 +4,7 @@
     python -m scripts.ci comment ENV NUMBER    the review as the pull request's one comment
     python -m scripts.ci gate ENV              1 when the review asks for a person
     python -m scripts.ci apply ENV SEAL        applies exactly the sealed plans, or refuses
+    python -m scripts.ci unchanged ENV         1 when the plan would change anything
     python -m scripts.ci keep ENV BUCKET       keeps the sealed plan between two builds of Cloud Build
     python -m scripts.ci fetch ENV BUCKET SEAL brings it back
     python -m scripts.ci again ENV ROUND       starts the next round: what waited, or sees new values
@@ -55,6 +56,7 @@ def _run(jobs: Jobs, options: argparse.Namespace) -> None:
         "plan": lambda: jobs.plan(options.labels),
         "comment": lambda: jobs.comment(options.number),
         "gate": jobs.gate,
+        "unchanged": jobs.unchanged,
         "apply": lambda: jobs.apply(options.seal, tip=options.tip),
         "keep": lambda: jobs.keep(options.bucket),
         "fetch": lambda: jobs.fetch(options.bucket, options.seal),
@@ -67,7 +69,7 @@ def _run(jobs: Jobs, options: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m scripts.ci", description=__doc__.splitlines()[0])
     jobs = parser.add_subparsers(dest="job", required=True)
-    for name in ("plan", "comment", "gate", "apply", "keep", "fetch", "again", "drift"):
+    for name in ("plan", "comment", "gate", "unchanged", "apply", "keep", "fetch", "again", "drift"):
         jobs.add_parser(name).add_argument("env", help="the deployment: deployments/ENV.toml")
     jobs.choices["plan"].add_argument("--labels", default="", help="the pull request's labels, which allow risks")
     jobs.choices["comment"].add_argument("number", type=int, help="of the pull request")

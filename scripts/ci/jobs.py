@@ -110,6 +110,14 @@ class Jobs:
                 "The review asks for a person. A label of the pull request allows a risk; the review names each one's."
             )
 
+    def unchanged(self) -> None:
+        """NeedsApproval when the plan would change anything: for a CI that has no issues, and mails its failures."""
+        if any(one.changes or one.waits_for for one in applying.saved_plans(self.folder)):
+            raise NeedsApproval(
+                f"{self.env}: what is deployed differs from what the branch declares; the plan is above."
+            )
+        print(f"{self.env}: no difference.")
+
     def keep(self, bucket: str) -> None:
         """Keeps the sealed plan in a bucket, for another build."""
         digest = Seal(**json.loads((self.folder / "seal.json").read_text())).digest

@@ -24,9 +24,11 @@ from scripts.destroy.sweep import Sweep, sweep
 from scripts.destroy.text import money, receipt_text, running_text
 from scripts.destroy.way_back import way_back
 from scripts.machine import ROOT
+from scripts.progress_line import ProgressFollower
 from scripts.timeline import Timeline
 
 LOGS = ROOT / ".flanstack" / "logs"
+PROGRESS = LOGS / "destroy-progress.jsonl"
 INTERRUPTED = 130
 
 
@@ -57,14 +59,14 @@ def destroy(config: DeploymentConfig, scope: str | None, timeline: Timeline) -> 
     """`cdktf destroy` of one stack or all. Never raises for what a receipt should still be made of."""
     log = LOGS / f"destroy-{config.env}.log"
     try:
-        with timeline.phase(f"cdktf destroy {scope or 'of all stacks'}") as phase:
+        with timeline.phase(f"cdktf destroy {scope or 'of all stacks'}") as phase, ProgressFollower(PROGRESS, phase):
 
             def make_run(variables: dict[str, str]) -> CdktfRun:
                 return CdktfRun(
                     "destroy",
                     log=log,
                     on_step=lambda stack, step: phase.note(f"{stack}: {step}"),
-                    extra_environment={"FLAN_ENV": config.env, **variables},
+                    extra_environment={"FLAN_ENV": config.env, "FLANSTACK_PROGRESS_FILE": str(PROGRESS), **variables},
                     stacks=(scope,) if scope else ("*",),
                 )
 

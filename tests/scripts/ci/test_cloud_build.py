@@ -1,0 +1,64 @@
+"""cloudbuild.yaml, as far as it can be checked without Google: its fields, its substitutions, and the local cloud."""
+
+import re
+import time
+
+import pytest
+import yaml
+from google.cloud.devtools import cloudbuild_v1
+from google.protobuf import json_format
+
+from tests.provider.local_cloud import ROOT
+
+TEXT = (ROOT / "cloudbuild.yaml").read_text()
+BUILD = yaml.safe_load(TEXT)
+
+
+def test_every_field_is_one_that_cloud_build_knows():
+    build = json_format.ParseDict(BUILD, cloudbuild_v1.Build.pb(cloudbuild_v1.Build()))
+
+    assert [step.id for step in build.steps] == ["terraform", "node", "job"]
+    assert build.timeout.seconds == 18000
+
+
+def test_a_field_that_does_not_exist_would_be_found():
+    with pytest.raises(json_format.ParseError, match="bananas"):
+        json_format.ParseDict({**BUILD, "bananas": 1}, cloudbuild_v1.Build.pb(cloudbuild_v1.Build()))
+
+
+def test_every_substitution_is_declared_and_used():
+    used = set(re.findall(r"(?<!\$)\$\{(_[A-Z_]+)\}", TEXT))
+
+    assert used == set(BUILD["substitutions"])  # MUST_MATCH refuses the build otherwise
+
+
+def test_every_job_is_a_make_target():
+    known = re.findall(r"^cloud-build-(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    told = re.findall(r"^#   (\w+)\s+(?:pull|run|Cloud)", TEXT, flags=re.MULTILINE)
+
+    assert sorted(known) == sorted(told) == ["apply", "destroy", "drift", "plan"]
+
+
+def test_the_tools_are_those_of_the_workflows():
+    prepare = (ROOT / ".github" / "actions" / "prepare" / "action.yml").read_text()
+    (terraform,) = re.findall(r"terraform_version: (\S+)", prepare)
+    (node,) = re.findall(r'node-version: "(\d+)"', prepare)
+    (python,) = re.findall(r'python-version: "(\S+)"', prepare)
+
+    images = [step["name"] for step in BUILD["steps"]]
+    assert images[0] == f"hashicorp/terraform:{terraform}"
+    assert images[1].startswith(f"node:{node}-")
+    assert images[2].startswith(f"python:{python}-")
+
+
+def test_the_local_cloud_takes_the_build_and_lacks_only_an_engine_for_other_images(project):
+    path = f"/v1/{project.parent}/builds"
+    operation = project.cloud.call("POST", path, BUILD)
+    name = f"{path}/{operation['metadata']['build']['id']}"
+    deadline = time.monotonic() + 15
+    while (build := project.cloud.call("GET", name))["status"] in ("QUEUED", "PENDING", "WORKING"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+    assert build["status"] == "FAILURE"
+    assert "no container engine to run 'hashicorp/terraform:" in str(build)
