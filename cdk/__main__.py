@@ -40,6 +40,7 @@ def synthesize_deployment(config: DeploymentConfig) -> Path:
     if node.exists():
         os.environ.setdefault("JSII_NODE", str(node))
     os.environ.setdefault("CHECKPOINT_DISABLE", "1")
+    from cdk import bindings  # noqa: F401  before cdktf: what it sets is read when Node starts
     from cdk.app import synthesize  # imports cdktf, which starts Node: only for a file that is known to be good
 
     return synthesize(config)

@@ -53,4 +53,4 @@ def test_synthesis_loads_the_needed_modules_of_the_bindings_alone():
     )
     out = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
 
-    assert 10 < int(out.stdout) < 40  # of 1,470
+    assert 10 < int(out.stdout) < 100  # of 1,470
