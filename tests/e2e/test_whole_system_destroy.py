@@ -10,7 +10,6 @@ import sys
 
 import pytest
 
-DESTROY = (sys.executable, "-m", "scripts.destroy", "local")
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -24,29 +23,34 @@ def by_hand(system, method, path, body=None):
     return answer
 
 
+def remaining(text):
+    """Of a receipt as JSON, before what make itself says of the exit status."""
+    return json.JSONDecoder().raw_decode(text)[0]["remaining"]
+
+
 def test_the_doctor_finds_the_deployed_system_well(system):
     system.run(sys.executable, "-m", "scripts.up", timeout=400)
 
-    text = system.run(sys.executable, "-m", "scripts.doctor", "local")
+    text = system.run("make", "doctor", "ENV=local")
 
     assert re.search(r"local: \d+ ok, 0 to look at, 0 to cure", text), text
 
 
 def test_everything_that_can_carry_labels_carries_the_deployments(system):
     """What a sweep by label would miss, Terraform's own state tells."""
-    text = system.run(*DESTROY, "--look", "--json", check=False)
-    found = {one["kind"] for one in json.loads(text)["remaining"]}
+    text = system.run("make", "receipt", "ENV=local", "ARGS=--json", check=False)
+    found = {one["kind"] for one in remaining(text)}
 
     assert found == {"deployed model", "endpoint", "model", "Cloud Run service", "image repository", "bucket"}
 
 
 def test_stopping_the_endpoint_stops_what_is_dear_and_nothing_else(system):
-    text = system.run(*DESTROY, "--stack", "endpoint", "--yes", timeout=200)
+    text = system.run("make", "destroy", "ENV=local", "STACK=endpoint", "YES=1", timeout=200)
 
     assert re.search(r"Ended\s+ran for\s+USD\s+deployed model \d+ on endpoint 4242001, .*min\s+\S*\d\.\d\d", text), text
     assert "Nothing remains that costs money" in text
     assert re.search(r"The way back, `make deploy ENV=local`: about 00:\d\d", text), text
-    left = json.loads(system.run(*DESTROY, "--look", "--json", check=False))["remaining"]
+    left = remaining(system.run("make", "receipt", "ENV=local", "ARGS=--json", check=False))
     assert {one["kind"] for one in left} == {"model", "Cloud Run service", "image repository", "bucket"}
 
 
@@ -63,7 +67,7 @@ def test_a_destroy_that_leaves_something_made_by_hand_ends_with_1_and_says_how_i
     body = {"deployedModel": {"model": f"{parent}/models/by-hand", "dedicatedResources": resources}}
     by_hand(system, "POST", f"/v1/{endpoint}:deployModel", {**body, "trafficSplit": {"0": 100}})
 
-    text = system.run(*DESTROY, "--yes", timeout=200, check=False)
+    text = system.run("make", "destroy", "ENV=local", "YES=1", timeout=200, check=False)
 
     assert "REMAINS: 3" in text, text
     assert "Nothing remains" not in text
@@ -74,7 +78,7 @@ def test_a_destroy_that_leaves_something_made_by_hand_ends_with_1_and_says_how_i
 
 
 def test_a_destroy_with_nothing_there_says_so(system):
-    text = system.run(*DESTROY, "--yes", timeout=200)
+    text = system.run("make", "destroy", "ENV=local", "YES=1", timeout=200)
 
     assert "Nothing was up" in text
     assert "Nothing remains that costs money" in text
