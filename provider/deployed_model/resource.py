@@ -23,6 +23,7 @@ from provider.deployed_model.progress import progress_of
 from provider.deployed_model.relatives import refuse_relatives, relatives_of, tell_of_strangers
 from provider.deployed_model.rollout import Rollout, Unfit
 from provider.deployed_model.schema import SCHEMA
+from provider.deployed_model.shares import Shares
 from provider.failures.screen import advice, words_of
 from provider.model.registry import registry_of
 from provider.names import location_of, split_model
@@ -45,6 +46,7 @@ class DeployedModel:
     type_name: str = "vertex_endpoint_deployed_model"
     schema: Schema = field(default=SCHEMA)
     made: set[str] = field(default_factory=set)  # ids of those that this run created
+    shares: Shares = field(default_factory=Shares)
 
     def validate(self, config: State) -> Sequence[Problem]:
         if isinstance(config["model"], str):
@@ -62,7 +64,9 @@ class DeployedModel:
 
     def plan(self, context: Context, prior: State | None, planned: State, config: State) -> State:
         planned, config = promotion.decided(context, self._look(context), prior, planned, config)
-        return planned_new(planned, config) if prior is None else planned_change(prior, planned, config)
+        planned = planned_new(planned, config) if prior is None else planned_change(prior, planned, config)
+        self.shares.add(planned)
+        return planned
 
     def _look(self, context: Context) -> promotion.Look:
         def look(model: str) -> promotion.Version:

@@ -336,3 +336,22 @@ def test_what_is_not_known_yet_passes_and_is_planned(workspace):
     (folder.folder / "main.tf.json").write_text(json.dumps(content))
 
     assert "Plan: 4 to add" in folder.run("plan", "-input=false")
+
+
+def test_shares_of_one_endpoint_that_are_more_than_all_are_refused_at_plan(workspace):
+    folder = workspace("shares")
+    bodies = {
+        track: RIGHT["endpoint_deployed_model"] | {"track": track, "traffic_percent": percent}
+        for track, percent in (("main", 90), ("canary", 30))
+    }
+    (folder.folder / "main.tf").write_text(
+        "\n".join(
+            f'resource "vertex_endpoint_deployed_model" "{name}" {{\n' + "\n".join(hcl(body)) + "\n}"
+            for name, body in bodies.items()
+        )
+    )
+    folder.write()
+    said = folder.refused("plan", "-input=false")
+
+    assert "1 is to give 120 % of its traffic" in said
+    assert "allowed is 100 in all" in said
