@@ -24,5 +24,5 @@ class Github(Frozen):
     repository: RepositoryName
     repository_id: GithubNumber
     owner_id: GithubNumber
-    apply_environment: EnvironmentName = "production"
-    stop_environment: EnvironmentName = "production-stop"
+    apply_environment: EnvironmentName = "apply"
+    stop_environment: EnvironmentName = "stop"

@@ -164,8 +164,8 @@ def test_any_workflow_of_the_repository_may_plan_and_only_an_environment_s_may_d
 
     assert held == {
         ("planner", "attribute.repository_id/1234", "roles/iam.workloadIdentityUser"),
-        ("deployer", "attribute.environment/production", "roles/iam.workloadIdentityUser"),
-        ("deployer", "attribute.environment/production-stop", "roles/iam.workloadIdentityUser"),
+        ("deployer", "attribute.environment/apply", "roles/iam.workloadIdentityUser"),
+        ("deployer", "attribute.environment/stop", "roles/iam.workloadIdentityUser"),
     }
 
 

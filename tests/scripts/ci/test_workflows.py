@@ -120,7 +120,7 @@ def test_what_is_approved_is_what_is_applied():
 
     assert apply["env"]["SEAL"] == "${{ needs.plan.outputs.seal }}"
     assert '"$SEAL"' in apply["run"]
-    assert job["environment"] == "production"
+    assert job["environment"] == "apply"
 
 
 def test_a_destroy_runs_at_night_only_where_somebody_switched_it_on_and_by_hand_only_confirmed():
