@@ -45,6 +45,11 @@ FORBIDDEN = {
     "localcloud/store.py": {"fastapi", "localcloud.vertex", "localcloud.runtime"},
     "localcloud/operations.py": {"fastapi", "localcloud.vertex", "localcloud.runtime"},
     "cdk/config.py": {"cdktf", "cdktf_cdktf_provider_google", "constructs"},
+    "cdk/naming.py": {"cdktf", "cdktf_cdktf_provider_google", "constructs", "cdk.stacks"},
+    "cdk/providers.py": {"cdktf", "cdktf_cdktf_provider_google", "constructs", "cdk"},
+    # Seconds matter: Google's client libraries take more than one to import, and cdktf starts Node.
+    "scripts/doctor": {"cdktf", "cdk.stacks", "cdk.triggers", "google.cloud", "google.api_core"},
+    "scripts/destroy": {"cdktf", "cdk.stacks", "cdk.triggers", "google.cloud", "google.api_core"},
     "provider": {"cdktf", "torch", "fastapi"},
     "ui": {"torch", "transformers"},
     "scripts/install.py": {"httpx", "pydantic", "cdk", "localcloud", "provider"},

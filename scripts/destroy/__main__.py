@@ -116,7 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make destroy", description=__doc__.splitlines()[0])
     parser.add_argument("env", help="the deployment: deployments/ENV.toml")
-    parser.add_argument("--stack", choices=STACKS, help="only this one; `endpoint` is the one that costs by the hour")
+    only = "only this one; `endpoint` is the one that costs by the hour"
+    parser.add_argument("--stack", choices=(*STACKS, "training"), help=only)
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--look", action="store_true", help="destroy nothing: say what is up and what it costs")
     parser.add_argument("--json", action="store_true", help="the receipt for machines")

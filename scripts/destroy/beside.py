@@ -46,7 +46,7 @@ def builds(config: DeploymentConfig, api: GoogleApi) -> Iterator[Billable]:
     seen: set[str] = set()  # the global list may tell of a region's builds again
     for location in (config.google.region, "global"):
         path = f"/v1/projects/{config.google.project}/locations/{location}/builds"
-        for build in api.items("cloudbuild", path, "builds"):
+        for build in api.items("cloudbuild", path, "builds", pageSize="1000"):
             if is_our_build(config, build.get("tags")) and build["id"] not in seen:
                 seen.add(build["id"])
                 yield _build(config, build, location)
