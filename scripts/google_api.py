@@ -117,11 +117,6 @@ class GoogleApi:
     def close(self) -> None:
         self._http.close()
 
-    def forget(self) -> None:
-        """What was answered before is asked again."""
-        with self._lock:
-            self._answers.clear()
-
     def _send(self, method: str, address: str, *, body: Document | None = None) -> Document:
         """Tries once more after a failure on the other side: a list that misses one answer is of no use."""
         headers = {"Authorization": f"Bearer {self.token()}"}

@@ -61,9 +61,6 @@ class Github:
         issues = self._pages("issues", state="open", creator=self.author)
         return next((one for one in issues if self._is_ours(one, marker) and "pull_request" not in one), None)
 
-    def labels(self, number: int) -> list[str]:
-        return [str(one["name"]) for one in self._pages(f"issues/{number}/labels")]
-
     def newest_at(self, ref: str) -> str:
         """The commit that a branch is at. ref: `refs/heads/main`."""
         return str(self._ask("GET", f"git/ref/{ref.removeprefix('refs/')}").json()["object"]["sha"])

@@ -71,9 +71,6 @@ class Project:
         waited = self.cloud.call("POST", f"/v2/{operation['name']}:wait", {"timeout": "30s"})
         assert "error" not in waited, waited
 
-    def remove(self, path: str) -> None:
-        self.cloud.call("DELETE", path)
-
     def deploy(self, folder: Path) -> None:
         """What `make deploy` would have made, as far as the doctor looks."""
         self.enable()

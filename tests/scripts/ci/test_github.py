@@ -82,7 +82,7 @@ def test_a_refusal_is_told_with_github_s_words(github, code):
 def test_a_github_that_is_not_there_is_an_error(github):
     client = github.client()
     with pytest.raises(GithubError, match="Connection refused"):
-        type(client)("http://127.0.0.1:1", client.repository, client.token).labels(7)
+        type(client)("http://127.0.0.1:1", client.repository, client.token).upsert_comment(7, MARKER, "x")
 
 
 def test_outside_of_a_workflow_nothing_is_written_to_github(capsys):

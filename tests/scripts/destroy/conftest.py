@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,8 +97,3 @@ class Maker:
 @pytest.fixture
 def make(project: Project, tmp_path: Path) -> Maker:
     return Maker(project, tmp_path)
-
-
-@pytest.fixture
-def make_in(tmp_path: Path) -> Callable[[Project], Maker]:
-    return lambda project: Maker(project, tmp_path)
