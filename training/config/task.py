@@ -138,6 +138,20 @@ class LoraConfig(Frozen):
     modules: tuple[str, ...] = Field(default=("q", "v"), min_length=1, description="names of the layers that get one")
 
 
+class ScaleConfig(Frozen):
+    """On which machines, and how the work is divided among their GPUs."""
+
+    machine_type: str = Field(default="a2-highgpu-1g", min_length=1, description="of Vertex AI; one process per GPU")
+    replicas: PositiveInt = Field(default=1, le=64, description="machines")
+    strategy: Literal["ddp", "zero3", "fsdp"] = Field(
+        default="ddp",
+        description="ddp: every GPU has the whole model; zero3 (DeepSpeed) and fsdp (PyTorch): each has its share",
+    )
+    offload: bool = Field(default=False, description="zero3: optimiser states and weights in the machine's memory")
+    boot_disk_gb: int = Field(default=200, ge=100, le=64_000)
+    spot: bool = Field(default=True, description="cheaper machines that may be taken away; the job goes on by itself")
+
+
 class TaskConfig(Frozen):
     """One fine-tuning, start to model folder."""
 
@@ -148,3 +162,15 @@ class TaskConfig(Frozen):
     optimizer: OptimizerConfig = OptimizerConfig()
     generation: GenerationConfig = GenerationConfig()
     lora: LoraConfig = LoraConfig()
+    scale: ScaleConfig = ScaleConfig()
+
+    @model_validator(mode="after")
+    def _combinations(self) -> Self:
+        if self.lora.enabled and self.scale.strategy != "ddp":
+            raise ValueError(
+                f"scale.strategy must be ddp where lora.enabled is true, got {self.scale.strategy}: adapters are "
+                "merged into whole weights, and are small enough for one GPU"
+            )
+        if self.scale.offload and self.scale.strategy != "zero3":
+            raise ValueError(f"scale.offload is of zero3 alone, got strategy {self.scale.strategy}")
+        return self

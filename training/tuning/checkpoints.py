@@ -16,7 +16,15 @@ from training.config.task import TaskConfig
 STATE = "trainer_state.json"
 OWNER = "task.json"
 # Settings that change nothing about what comes out: a checkpoint made with others may be gone on from.
-INDIFFERENT = {"optimizer.log_every", "optimizer.checkpoint_every", "optimizer.keep"}
+INDIFFERENT = {
+    "optimizer.log_every",
+    "optimizer.checkpoint_every",
+    "optimizer.keep",
+    "scale.machine_type",
+    "scale.replicas",
+    "scale.boot_disk_gb",
+    "scale.spot",
+}
 
 
 def step_of(checkpoint: Path) -> int:
@@ -39,12 +47,12 @@ def whole(folder: Path) -> list[Path]:
     return sorted(found, key=step_of)
 
 
-def prepare(folder: Path, config: TaskConfig) -> Path | None:
+def prepare(folder: Path, config: TaskConfig, *, num_processes: int) -> Path | None:
     """Makes the folder ready for a run of this task; returns the checkpoint to go on from, if there is one.
 
     What was cut off while it was written is removed. Raises `BadConfig` when the checkpoints are of other settings.
     """
-    settings = settings_of(config)
+    settings = settings_of(config) | {"processes": num_processes}
     folder.mkdir(parents=True, exist_ok=True)
     kept = whole(folder)
     for path in folder.glob("checkpoint-*"):

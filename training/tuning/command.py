@@ -22,7 +22,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="NAME=VALUE", help=f"a setting, after those of {VARIABLE}"
     )
     parser.add_argument("--out", help="where the model folder goes: a path, gs://… or s3://… (default $AIP_MODEL_DIR)")
-    parser.add_argument("--run", type=Path, help="folder of this machine for what is on its way")
+    # not --run: torchrun, which passes its arguments on, takes that for an abbreviation of its own
+    parser.add_argument(
+        "--folder", type=Path, help="folder of this machine for what is on its way (default .flanstack/training/TASK)"
+    )
     parser.add_argument("--fresh", action="store_true", help="forget the checkpoints of an earlier run")
     parser.add_argument("--threads", type=int, default=0, help="torch threads (default: as torch chooses)")
 
@@ -33,7 +36,7 @@ def fine_tune(arguments: argparse.Namespace) -> int:
         config = read(arguments.task, environment=os.environ, changes=arguments.set)
     except BadConfig as error:
         return _refused(error)
-    places = Places.of(arguments.run or RUNS / config.task, environment=os.environ, model=arguments.out)
+    places = Places.of(arguments.folder or RUNS / config.task, environment=os.environ, model=arguments.out)
     from training.tuning.quiet import quiet
 
     quiet()

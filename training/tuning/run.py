@@ -75,7 +75,7 @@ def fine_tune(config: TaskConfig, places: Places, *, stop: StopRequest, fresh: b
     checkpoints, logs = _local_folders(places)
     with process.local_main_process_first():
         ground = _ground(config, places.run)
-        resumed = _checkpoint(config, places, checkpoints, fresh=fresh and process.is_local_main_process)
+        resumed = _checkpoint(config, places, checkpoints, fresh=fresh, process=process)
     tell(ground.told(config.task))
     if resumed is not None:
         tell(f"going on from {resumed.name}")
@@ -130,13 +130,16 @@ def _ground(config: TaskConfig, run: Path) -> Ground:
     )
 
 
-def _checkpoint(config: TaskConfig, places: Places, checkpoints: Path, *, fresh: bool) -> Path | None:
+def _checkpoint(
+    config: TaskConfig, places: Places, checkpoints: Path, *, fresh: bool, process: PartialState
+) -> Path | None:
     """The checkpoint to go on from: of this machine, or of the bucket."""
-    if fresh:
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    elif (remote := _remote(places.checkpoints)) is not None:
-        restore(remote, checkpoints)
-    return prepare(checkpoints, config)
+    if process.is_local_main_process:
+        if fresh:
+            shutil.rmtree(checkpoints, ignore_errors=True)
+        elif (remote := _remote(places.checkpoints)) is not None:
+            restore(remote, checkpoints)
+    return prepare(checkpoints, config, num_processes=process.num_processes)
 
 
 def _remote(place: str) -> BucketFolder | None:

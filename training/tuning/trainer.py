@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 from torch.utils.tensorboard import SummaryWriter
 from transformers import (
     EvalPrediction,
@@ -23,6 +24,7 @@ from transformers import (
 from transformers.integrations import TensorBoardCallback
 
 from training.config.task import OptimizerConfig, TaskConfig
+from training.scale.sharding import sharding
 from training.scoring.rouge import rouge
 from training.tuning.adapters import plain
 from training.tuning.encoding import IGNORED, EncodedSets, collator
@@ -58,6 +60,36 @@ class Scores:
         return [text.strip() for text in texts]
 
 
+class TokenLoss:
+    """Cross entropy per token of the whole update: of every record, accumulated step and process.
+
+    T5's own loss is the mean of one batch, and a mean of such means weighs a token more the shorter its neighbours are:
+    two processes would not train the model that one does.
+    """
+
+    def __init__(self, label_smoothing: float) -> None:
+        self._label_smoothing = label_smoothing
+
+    def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        """num_items_in_batch: labels that count, in the whole update; None in an evaluation."""
+        total = F.cross_entropy(
+            outputs["logits"].flatten(0, 1).float(),
+            labels.flatten(),
+            ignore_index=IGNORED,
+            label_smoothing=self._label_smoothing,
+            reduction="sum",
+        )
+        return total / ((labels != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)
+
+
+class Tuner(Seq2SeqTrainer):  # type: ignore[misc]
+    """Seq2SeqTrainer, save that records which fill up the last batch of several processes are not scored twice."""
+
+    def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:
+        self.gather_function = self.accelerator.gather_for_metrics
+        return super().evaluation_loop(*arguments, **options)
+
+
 def generation_config(model: Any, config: TaskConfig, *, target_length: int) -> GenerationConfig:
     """How answers are generated, in the evaluation and by whoever loads the folder."""
     base = model.generation_config
@@ -78,13 +110,14 @@ def uses_bf16(config: OptimizerConfig) -> bool:
 
 
 def arguments(config: TaskConfig, folder: Path, generation: GenerationConfig) -> Seq2SeqTrainingArguments:
-    """folder: of the checkpoints."""
+    """folder: of the checkpoints. Raises `BadConfig` where the machine lacks what the strategy needs."""
     tune = config.optimizer
     return Seq2SeqTrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=tune.batch,
         per_device_eval_batch_size=config.generation.batch,
         gradient_accumulation_steps=tune.accumulation,
+        **sharding(config, is_bf16=uses_bf16(tune)),
         num_train_epochs=tune.epochs,
         max_steps=tune.max_steps or -1,
         learning_rate=tune.learning_rate,
@@ -92,9 +125,7 @@ def arguments(config: TaskConfig, folder: Path, generation: GenerationConfig) ->
         warmup_steps=tune.warmup,  # below 1 it is a share
         weight_decay=tune.weight_decay,
         max_grad_norm=tune.max_gradient,
-        label_smoothing_factor=tune.label_smoothing,
         bf16=uses_bf16(tune),
-        activation_checkpointing=tune.gradient_checkpointing,
         seed=tune.seed,
         data_seed=tune.seed,
         eval_strategy="epoch",
@@ -108,6 +139,8 @@ def arguments(config: TaskConfig, folder: Path, generation: GenerationConfig) ->
         logging_steps=tune.log_every,
         report_to="none",  # TensorBoard's callback is added by hand, with the folder that it shall use
         disable_tqdm=True,  # `progress` shows a bar instead
+        log_level="error",
+        log_level_replica="error",
         use_cpu=not torch.cuda.is_available(),
         dataloader_pin_memory=torch.cuda.is_available(),
         ddp_find_unused_parameters=False,
@@ -121,13 +154,14 @@ def make_trainer(
     generation = generation_config(model, config, target_length=data.lengths.target)
     settings = arguments(config, folder, generation)
     plain(model).generation_config = generation  # the trainer sets it on the wrapper alone, which does not ask it
-    made = Seq2SeqTrainer(
+    made = Tuner(
         model=model,
         args=settings,
         train_dataset=data.train,
         eval_dataset=data.validation,
         data_collator=collator(tokenizer, model),
         processing_class=tokenizer,
+        compute_loss_func=TokenLoss(config.optimizer.label_smoothing),
         compute_metrics=Scores(tokenizer),
     )
     made.remove_callback(PrinterCallback)

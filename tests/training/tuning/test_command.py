@@ -36,7 +36,7 @@ def command(small, tmp_path):
     started = []
 
     def start(name, **environment):
-        arguments = [sys.executable, "-m", "training", "fine-tune", "--threads", "1", "--run", str(tmp_path / name)]
+        arguments = [sys.executable, "-m", "training", "fine-tune", "--threads", "1", "--folder", str(tmp_path / name)]
         arguments += [argument for change in small for argument in ("--set", change)]
         started.append(
             subprocess.Popen(
@@ -120,7 +120,7 @@ def run(monkeypatch, tmp_path):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         arguments = [argument for change in changes for argument in ("--set", change)]
-        monkeypatch.setattr(sys, "argv", ["training", "fine-tune", "--run", str(tmp_path / "run"), *arguments])
+        monkeypatch.setattr(sys, "argv", ["training", "fine-tune", "--folder", str(tmp_path / "run"), *arguments])
         return main()
 
     yield run_
