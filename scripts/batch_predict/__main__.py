@@ -81,7 +81,7 @@ def _run(jobs: BatchJobs, config: DeploymentConfig, arguments: argparse.Namespac
         job = jobs.submit(replace(batch, batch_size=size), instances, key=key, part=part)
         print(f"{len(instances)} lines: {job.name}")
         _take(jobs, job, ledger, arguments.out)
-        if not ledger.failed or size == 1:
+        if not ledger.failed or 1 in (size, len(instances)):
             return
         print(f"{len(ledger.failed)} lines failed; once more, one by one")
 
