@@ -30,7 +30,7 @@ test: install ## set up, then lint, types and every test that needs no GPU
 	@$(VENV)/python -m pytest -m "not gpu and not campaign"
 
 test-fast: ## the tests that take no real Terraform, browser or ten seconds
-	@$(VENV)/python -m pytest -m "not gpu and not slow and not e2e and not browser"
+	@$(VENV)/python -m pytest -m "not gpu and not slow and not e2e and not browser and not clients"
 
 # zizmor has an environment of its own: it is no package of ours, and its pins are its own.
 ZIZMOR := .flanstack/zizmor/bin/zizmor

@@ -158,7 +158,8 @@ def _wire(client: EndpointClient, *, prompt: Any, settings: list[Any], outputs: 
         show_progress="hidden",
         # waiting costs this process next to nothing; the client bounds its connections, the server its queue
         concurrency_limit=None,
-        api_visibility="private",
+        # for gradio_client: the same call that the button makes, no more open than the page
+        api_name="ask",
     )
     cancel_button.click(
         lambda: show(View("done", "Cancelled.")),

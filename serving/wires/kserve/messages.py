@@ -37,7 +37,10 @@ class InferMessage(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    id: str = Field(default="", max_length=256)
+    id: str | None = Field(default=None, max_length=256)
+    # some clients say again what the path says
+    model_name: str | None = None
+    model_version: str | None = None
     inputs: list[InputTensor] = Field(min_length=1, max_length=MAX_TENSORS)
     outputs: list[WantedOutput] = Field(default_factory=list, max_length=MAX_TENSORS)
     parameters: dict[str, Any] = Field(default_factory=dict, max_length=48)
