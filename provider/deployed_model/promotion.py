@@ -194,7 +194,7 @@ def _short(model: str) -> str:
 def problems(config: State) -> list[Problem]:
     """What is wrong with the block."""
     found: list[Problem] = []
-    for index, block in enumerate(config["promotion"] or ()):
+    for index, block in enumerate(_bodies(config["promotion"])):
         path = ("promotion", index)
         if block["metrics"] == []:
             found.append(refused((*path, "metrics"), [], "at least one label"))
@@ -204,9 +204,14 @@ def problems(config: State) -> list[Problem]:
         gain = block["min_gain"]
         if isinstance(gain, int | float) and gain < 0:
             found.append(refused((*path, "min_gain"), gain, "0 or more"))
-        for number, override in enumerate(block["override"] or ()):
+        for number, override in enumerate(_bodies(block["override"])):
             found += _override_problems(override, (*path, "override", number))
     return found
+
+
+def _bodies(blocks: Any) -> list[State]:
+    """Those that are known by now."""
+    return blocks if isinstance(blocks, list) else []
 
 
 def _override_problems(override: State, path: tuple[Any, ...]) -> list[Problem]:

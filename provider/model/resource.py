@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from provider import duration
 from provider.api import Api, JsonObject
@@ -49,6 +50,7 @@ class Model:
         for problem in container_spec.image_region_problems(config["container_spec"], planned["location"]):
             raise PluginError(problem.summary, problem.detail, path=problem.path)
         if prior is None:
+            _refuse_number(planned["model_id"])
             if config["model_id"] is None and is_known(planned["display_name"]):
                 planned["model_id"] = derived_model_id(planned["display_name"])
             if is_known([planned["model_id"], planned["project"], planned["location"]]):
@@ -183,6 +185,17 @@ class Model:
 
     def _uploads(self, registry: Registry, state: State) -> Uploads:
         return Uploads(registry, self.type_name, state["id"])
+
+
+def _refuse_number(model_id: Any) -> None:
+    """A number may be the id of a model that was imported, never of a new one."""
+    if isinstance(model_id, str) and model_id.isdigit():
+        raise PluginError(
+            "model_id is not allowed",
+            f"Got {model_id!r}; allowed is an id that begins with a letter for a new model: numbers are Google's own "
+            "choice. Leave it out.",
+            path=("model_id",),
+        )
 
 
 def _needs_version(prior: State, planned: State) -> bool:

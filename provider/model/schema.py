@@ -11,7 +11,7 @@ from tfplugin.resource import Problem
 from tfplugin.schema import STRING, Attribute, Body, Schema, list_of, map_of, timeouts
 from tfplugin.values import State
 
-_MODEL_ID = re.compile(r"^[a-z_][a-z0-9_-]{0,62}$")
+_MODEL_ID = re.compile(r"^(?:[a-z_][a-z0-9_-]{0,62}|\d{1,20})$")
 _ALIAS = re.compile(r"^[a-z](?:[A-Za-z0-9-]{0,126}[A-Za-z0-9])?$")
 
 SCHEMA = Schema(
@@ -27,8 +27,8 @@ SCHEMA = Schema(
                 optional=True,
                 computed=True,
                 replace=True,
-                description="Last part of the name: at most 63 of `a-z0-9_-`. By default made of the "
-                "display name, so that an apply which was killed finds what it began.",
+                description="Last part of the name: at most 63 of `a-z0-9_-`; a number only where Google chose it. By "
+                "default made of the display name, so that an apply which was killed finds what it began.",
             ),
             Attribute(name="display_name", type=STRING, required=True, description="Shown name, 1 to 128 characters."),
             Attribute(name="description", type=STRING, optional=True, description="Description of the model."),

@@ -1,7 +1,5 @@
 """What is refused before Google is asked: the checks of each resource's configuration."""
 
-import copy
-
 import pytest
 
 from provider.api import Api, Settings
@@ -9,6 +7,7 @@ from provider.deployed_model.resource import DeployedModel
 from provider.image_build.resource import ImageBuild
 from provider.model.resource import Model
 from provider.plugin import VertexProvider
+from tests.provider.bodies import changed
 from tfplugin.resource import PluginError
 from tfplugin.values import UNKNOWN
 
@@ -37,17 +36,6 @@ def problems(resource, values):
     except PluginError as error:
         return [f"{error.summary}. {error.detail}"]
     return [f"{one.summary}. {one.detail}" for one in found]
-
-
-def changed(values, path, value):
-    """The values with one of them, deep inside, set to another."""
-    result = copy.deepcopy(values)
-    *parents, last = path
-    place = result
-    for one in parents:
-        place = place[one]
-    place[last] = value
-    return result
 
 
 CONTAINER = ("container_spec", 0)

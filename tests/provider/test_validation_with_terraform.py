@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import subprocess
 
 import pytest
+
+from tests.provider.bodies import changed
 
 pytestmark = [pytest.mark.e2e]
 
@@ -216,16 +217,6 @@ PASSED = [
     ("model", (*SPEC, "image_uri"), f"docker.io/library/echo@sha256:{'0' * 64}"),
     ("model", ("labels",), {"größe": "klein", "stage": ""}),
 ]
-
-
-def changed(values, path, value):
-    result = copy.deepcopy(values)
-    *parents, last = path
-    place = result
-    for one in parents:
-        place = place[one]
-    place[last] = value
-    return result
 
 
 def hcl(values, indent="  "):

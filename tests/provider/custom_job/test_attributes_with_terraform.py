@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import signal
 import tempfile
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.provider.bodies import changed
 from tests.provider.workspace import wait_for
 
 pytestmark = [pytest.mark.e2e]
@@ -28,7 +28,6 @@ ANOTHER = {
     "enable_web_access": (("enable_web_access",), True),
     "project": (("project",), "another"),
     "location": (("location",), "us-central1"),
-    "replica_count": (("worker_pool_specs",), 2),  # of a second pool
     "machine_type": ((*MACHINE, "machine_type"), "n1-standard-8"),
     "accelerator": (MACHINE, {"machine_type": "n1-standard-4", "accelerator_type": "NVIDIA_TESLA_T4"}),
     "disk_spec": ((*POOL, "disk_spec"), [{"boot_disk_size_gb": 200}]),
@@ -42,19 +41,6 @@ ANOTHER = {
     "scheduling.retries": (("scheduling", 0, "disable_retries"), True),
     "scheduling.max_wait": (("scheduling", 0), {"strategy": "FLEX_START", "max_wait_duration": "1h"}),
 }
-
-
-def changed(body, path, value):
-    body = copy.deepcopy(body)
-    *parents, last = path
-    place = body
-    for one in parents:
-        place = place[one]
-    if last == "worker_pool_specs":
-        second = copy.deepcopy(body["worker_pool_specs"][0]) | {"replica_count": value}
-        value = [*body["worker_pool_specs"], second]
-    place[last] = value
-    return body
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +69,16 @@ def test_every_other_attribute_is_another_job(workspace, cloud, body):
         document["resource"] = {"vertex_custom_job": bodies}
         (folder.folder / "main.tf.json").write_text(json.dumps(document))
 
-    names = [name.replace(".", "_") for name in ANOTHER]
+    others = {name.replace(".", "_"): changed(body, *one) for name, one in ANOTHER.items()}
+    pool = body["worker_pool_specs"][0]
+    others["replica_count"] = body | {"worker_pool_specs": [pool, pool | {"replica_count": 2}]}
+    names = list(others)
     written({"first": body})
     folder.apply()
     written(dict.fromkeys(["first", *names], body))
     folder.apply()
     assert {one["attributes"]["name"] for one in instances(folder)} == {instances(folder)[0]["attributes"]["name"]}
-    written({"first": body} | dict(zip(names, (changed(body, *one) for one in ANOTHER.values()), strict=True)))
+    written({"first": body} | others)
 
     lines = [json.loads(line) for line in folder.run("plan", "-input=false", "-json").splitlines()]
     planned = {one["change"]["resource"]["resource_name"]: one["change"]["action"] for one in lines if "change" in one}

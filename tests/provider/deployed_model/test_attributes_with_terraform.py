@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import re
 
 import pytest
+
+from tests.provider.bodies import changed
 
 pytestmark = [pytest.mark.e2e]
 
@@ -46,16 +47,6 @@ ANEW = {
     ),
     "spot": ((*RESOURCES, "spot"), True),
 }
-
-
-def changed(body, path, value):
-    body = copy.deepcopy(body)
-    *parents, last = path
-    place = body
-    for one in parents:
-        place = place[one]
-    place[last] = value
-    return body
 
 
 @pytest.fixture(scope="module")

@@ -81,6 +81,12 @@ def test_another_name_is_another_model(flan, image, change, image_uri):
     flan.write(model=model(image))
 
 
+def test_a_new_model_cannot_have_a_number_as_google_gives_them(flan, image):
+    flan.write(model=model(image, model_id="7636902965661596750"))
+
+    assert "numbers are Google's own choice" in flan.refused("plan", "-input=false")
+
+
 def test_drift_in_every_attribute_is_shown_and_taken_back(flan, cloud, image):
     wanted = {name: value for name, value in PATCHED.items() if name != "timeouts"}
     flan.write(model=model(image, **wanted)).apply()
