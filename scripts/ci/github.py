@@ -24,6 +24,14 @@ class GithubError(Exception):
 
 
 @dataclass(frozen=True)
+class Merged:
+    """A pull request that was merged."""
+
+    number: int
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Github:
     """One repository, as GitHub's own variables name it. token: of the workflow; author: who writes with it."""
 
@@ -35,10 +43,23 @@ class Github:
     def upsert_comment(self, number: int, marker: str, body: str) -> str:
         """Writes the one comment with this marker; returns its address."""
         text = _marked(marker, body)
-        for comment in self._pages(f"issues/{number}/comments"):
-            if self._is_ours(comment, marker):
-                return str(self._send("PATCH", f"issues/comments/{comment['id']}", {"body": text})["html_url"])
+        found = self.comment(number, marker)
+        if found is not None:
+            return str(self._send("PATCH", f"issues/comments/{found['id']}", {"body": text})["html_url"])
         return str(self._send("POST", f"issues/{number}/comments", {"body": text})["html_url"])
+
+    def comment(self, number: int, marker: str) -> dict[str, Any] | None:
+        """Ours with this marker, if it was written."""
+        comments = self._pages(f"issues/{number}/comments")
+        return next((one for one in comments if self._is_ours(one, marker)), None)
+
+    def merged_as(self, commit: str) -> Merged | None:
+        """The pull request that brought this commit, if one did."""
+        found = self._ask("GET", f"commits/{commit}/pulls").json()
+        merged = next((one for one in found if one.get("merged_at")), None)
+        if merged is None:
+            return None
+        return Merged(int(merged["number"]), tuple(sorted(str(one["name"]) for one in merged.get("labels", []))))
 
     def upsert_issue(self, marker: str, title: str, body: str) -> str:
         """Opens the one issue with this marker, or brings it up to date; returns its address."""

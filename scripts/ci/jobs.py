@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -11,7 +12,8 @@ from pathlib import Path
 
 from cdk.config import load
 from scripts.ci import applying, keeping
-from scripts.ci.seal import Seal, opened, seal
+from scripts.ci.github import Merged
+from scripts.ci.seal import Seal, head, opened, seal
 from scripts.ci.surroundings import Surroundings
 from scripts.ci.tip import check_tip, newest_at
 from scripts.machine import ROOT, terraform_environment
@@ -48,14 +50,19 @@ class Jobs:
         return f"flanstack {self.env}"
 
     def plan(self, labels: str = "") -> Seal:
-        """Plans, reviews and seals. Tells `seal`, `changes` and `status`."""
-        self._make_plan(labels)
+        """Plans, reviews and seals. Tells `seal`, `changes` and `status`.
+
+        labels: of the pull request; after its merge they are looked up, so that what they allowed is told the same.
+        """
+        merged = self.surroundings.github().merged_as(head(self.root)) if self.surroundings.token else None
+        self._make_plan(labels or ",".join(merged.labels if merged else ()))
         plans = applying.saved_plans(self.folder)
         made = seal(self.folder, environment=self.env, checkout=self.root, terraform=terraform_version())
         review = json.loads((self.folder / "review.json").read_text())
         changes = any(one.changes or one.waits_for for one in plans)
         self.surroundings.tell(seal=made.digest, changes=str(changes).lower(), status=str(review["status"]).split()[0])
-        self.surroundings.summarise(f"{self._review()}\n\n{self._footer(made)}")
+        parts = [self._review(), self._against(merged), self._footer(made)]
+        self.surroundings.summarise("\n\n".join(filter(None, parts)))
         return made
 
     def comment(self, number: int) -> None:
@@ -152,7 +159,23 @@ class Jobs:
         return (self.folder / "review.md").read_text().rstrip()
 
     def _footer(self, made: Seal) -> str:
-        return f"<sub>Plan of {made.commit}, seal `{made.digest}`. {self._run()}</sub>"
+        return f"<sub>Plan of {made.commit}, review `{self._review_digest}`, seal `{made.digest}`. {self._run()}</sub>"
+
+    @property
+    def _review_digest(self) -> str:
+        """The same for the same changes: the review's bytes depend on nothing else."""
+        return hashlib.sha256(self._review().encode()).hexdigest()[:16]
+
+    def _against(self, merged: Merged | None) -> str:
+        """For who approves on main: whether this is what the pull request's reviewers have seen."""
+        if not self.surroundings.token:
+            return ""
+        seen = self.surroundings.github().comment(merged.number, f"{self.marker} plan") if merged else None
+        if seen is None or merged is None:
+            return "No pull request's review is known of this commit: read it here."
+        if f"review `{self._review_digest}`" in str(seen["body"]):
+            return f"This is the review that pull request #{merged.number} has shown, to the letter."
+        return f"**This differs from what pull request #{merged.number} has shown: read it again.**"
 
     def _run(self) -> str:
         return f"[This run]({self.surroundings.run_url})." if self.surroundings.run_url else ""

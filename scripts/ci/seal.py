@@ -46,7 +46,7 @@ def seal(folder: Path, *, environment: str, checkout: Path, terraform: str) -> S
         raise SealBroken(f"The checkout differs from its commit, so its plan is nobody's:\n{changed}\nCommit first.")
     made = Seal(
         environment=environment,
-        commit=_git(checkout, "rev-parse", "HEAD"),
+        commit=head(checkout),
         tree=_git(checkout, "rev-parse", "HEAD^{tree}"),
         terraform=terraform,
         files=_hashes(folder),
@@ -62,7 +62,7 @@ def opened(folder: Path, *, digest: str, environment: str, checkout: Path, terra
         raise SealBroken(f"The plan's seal is {found.digest}, approved was {digest}. {CURE}")
     if found.environment != environment:
         raise SealBroken(f"The plan is of {found.environment}, asked for is {environment}. {CURE}")
-    here = _git(checkout, "rev-parse", "HEAD")
+    here = head(checkout)
     if found.commit != here:
         raise SealBroken(f"The plan is of commit {found.commit}, checked out is {here}. {CURE}")
     if found.terraform != terraform:
@@ -71,6 +71,11 @@ def opened(folder: Path, *, digest: str, environment: str, checkout: Path, terra
     if differing := sorted(name for name in {*found.files, *now} if found.files.get(name) != now.get(name)):
         raise SealBroken(f"Not as they were sealed: {', '.join(differing)}. {CURE}")
     return found
+
+
+def head(checkout: Path) -> str:
+    """The commit that is checked out."""
+    return _git(checkout, "rev-parse", "HEAD")
 
 
 def _read(folder: Path) -> Seal:

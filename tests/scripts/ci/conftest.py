@@ -111,6 +111,7 @@ class FakeGithub:
     )
     dispatched: list[dict[str, Any]] = field(default_factory=list)
     heads: dict[str, str] = field(default_factory=dict)
+    merged: dict[str, int] = field(default_factory=dict)
     refuse: int = 0
     tokens: set[str] = field(default_factory=set)
 
@@ -126,6 +127,10 @@ class FakeGithub:
 
     def answer(self, method: str, path: str, query: dict[str, str], body: dict[str, Any]) -> Any:
         parts = path.removeprefix("/repos/acme/flan/").split("/")
+        if parts[0] == "commits":
+            labels = [{"name": "b"}, {"name": "a"}]
+            found = {"number": self.merged.get(parts[1]), "merged_at": "2026", "labels": labels}
+            return [found] if parts[1] in self.merged else []
         if parts[:2] == ["git", "ref"]:
             return {"object": {"sha": self.heads["/".join(parts[2:])]}}
         if parts[0] == "actions":

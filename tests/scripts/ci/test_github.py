@@ -138,7 +138,7 @@ def saved(small, review="# Review"):
 def jobs(github, small, tmp_path, monkeypatch):
     """On a plan that is there already: `make plan` itself is tests/e2e's."""
     saved(small)
-    monkeypatch.setattr(Jobs, "_make_plan", lambda self, labels: None)
+    monkeypatch.setattr(Jobs, "_make_plan", lambda self, labels: (tmp_path / "labels").write_text(labels))
     monkeypatch.setattr(Jobs, "_synthesize", lambda self: small.synthesized)
     return Jobs(surroundings(github, tmp_path), env="small", root=small.checkout)
 
@@ -149,6 +149,22 @@ def test_a_plan_tells_the_next_job_its_seal_and_the_reviewer_what_it_says(jobs, 
     assert (tmp_path / "output").read_text() == f"seal={made.digest}\nchanges=true\nstatus=fine\n"
     assert "# Review" in (tmp_path / "summary").read_text()
     assert made.digest in (tmp_path / "summary").read_text()
+
+
+def test_who_approves_on_main_is_told_whether_the_pull_request_has_shown_the_same(jobs, github, tmp_path):
+    def told():
+        (tmp_path / "summary").unlink(missing_ok=True)
+        jobs.plan()
+        return (tmp_path / "summary").read_text()
+
+    assert "No pull request's review is known of this commit" in told()
+    made = jobs.plan()
+    jobs.comment(7)
+    github.merged[made.commit] = 7
+    assert "This is the review that pull request #7 has shown, to the letter." in told()
+    assert (tmp_path / "labels").read_text() == "a,b"  # what they allowed is allowed here too
+    (jobs.folder / "review.md").write_text("# Another review")
+    assert "**This differs from what pull request #7 has shown: read it again.**" in told()
 
 
 def test_a_pull_request_s_comment_has_the_review_the_seal_and_the_run(jobs, github):
