@@ -33,9 +33,11 @@ _NAMES = {
 
 def identity(state: State) -> list[Any]:
     """What a deployed model is, for as long as it lives; null, false and empty are the same."""
-    machines = [
-        [_plain(one["machine_spec"]), _plain(one["spot"])] for one in state["dedicated_resources"] or ()
-    ]  # a list of one: the schema sees to that
+    resources = state["dedicated_resources"]
+    if resources is UNKNOWN:
+        return [*(_plain(state[name]) for name in IMMUTABLE), UNKNOWN]
+    # A list of one: the schema sees to that.
+    machines = [[_plain(one["machine_spec"]), _plain(one["spot"])] for one in resources or ()]
     return [*(_plain(state[name]) for name in IMMUTABLE), machines]
 
 

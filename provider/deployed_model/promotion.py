@@ -116,6 +116,8 @@ class Comparison:
 
 def decided(context: Context, look: Look, prior: State | None, planned: State, config: State) -> tuple[State, State]:
     """What to plan, and the configuration to plan it from: with the old version in both when the new one is refused."""
+    if planned["promotion"] is UNKNOWN:
+        return planned | {VERDICT: UNKNOWN}, config
     block = next(iter(planned["promotion"] or ()), None)
     if block is None:
         return planned | {VERDICT: None}, config

@@ -346,3 +346,67 @@ def test_shares_of_one_endpoint_that_are_more_than_all_are_refused_at_plan(works
 
     assert "1 is to give 120 % of its traffic" in said
     assert "allowed is 100 in all" in said
+
+
+DYNAMIC = """
+resource "terraform_data" "later" {{ input = "${{timestamp()}}" }}
+locals {{ later = toset([for one in [terraform_data.later.output] : one]) }}
+resource "vertex_model" "this" {{
+  display_name = "Dynamic"
+  container_spec {{
+    image_uri = "{image}"
+    dynamic "env" {{
+      for_each = local.later
+      content {{
+        name  = "A"
+        value = env.key
+      }}
+    }}
+  }}
+}}
+resource "vertex_endpoint_deployed_model" "this" {{
+  endpoint = "{place}/endpoints/1"
+  model    = "{place}/models/flan@1"
+  dynamic "dedicated_resources" {{
+    for_each = local.later
+    content {{
+      min_replica_count = 1
+      max_replica_count = 1
+      machine_spec {{ machine_type = "n1-standard-4" }}
+    }}
+  }}
+  dynamic "traffic" {{
+    for_each = local.later
+    content {{ percent = 10 }}
+  }}
+  dynamic "golden" {{
+    for_each = local.later
+    content {{ instance = golden.key }}
+  }}
+  dynamic "promotion" {{
+    for_each = local.later
+    content {{ metrics = [promotion.key] }}
+  }}
+}}
+resource "vertex_custom_job" "this" {{
+  display_name = "Dynamic"
+  dynamic "worker_pool_specs" {{
+    for_each = local.later
+    content {{
+      machine_spec {{ machine_type = "n1-standard-4" }}
+      container_spec {{ image_uri = worker_pool_specs.key }}
+    }}
+  }}
+  dynamic "scheduling" {{
+    for_each = local.later
+    content {{ timeout = "1h" }}
+  }}
+}}
+"""
+
+
+def test_blocks_that_are_not_known_yet_pass_and_are_planned(workspace):
+    folder = workspace("dynamic").write()
+    (folder.folder / "main.tf").write_text(DYNAMIC.format(image=IMAGE, place=PLACE))
+
+    assert "Plan: 4 to add" in folder.run("plan", "-input=false")
