@@ -1,7 +1,8 @@
 """`make bench-provider`: what starting the provider costs, as a Markdown table for docs/benchmarks.md.
 
 Times Terraform's commands that start the provider and touch no resource, and the provider's start alone; measures the
-provider's peak memory in runs of their own, for the launcher of a clone and, with --archive, for a packaged one.
+provider's peak memory in runs of their own, for the launcher of a clone and, with --archive, for a packaged one. With
+--stacks, times a plan of each stack of a running system, which must have nothing to do.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ class Stack:
             check=False,
         )
         if done.returncode:
-            raise SystemExit(f"terraform {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+            raise SystemExit(
+                f"terraform {' '.join(arguments)} in {self.folder} ended with {done.returncode}:\n"
+                f"{(done.stdout + done.stderr)[-2000:]}"
+            )
 
 
 def stack(folder: Path, launcher: Path, environment: dict[str, str]) -> Stack:
@@ -119,6 +123,18 @@ def rows(title: str, launcher: Path, folder: Path, environment: dict[str, str], 
     return [*found, row("start to handshake and end", title, taken, "")]
 
 
+def plan_rows(stacks: Path, environment: dict[str, str], runs: int) -> list[str]:
+    """A plan of each stack, alone; one with something to do ends the measurement."""
+    found = []
+    for folder in sorted(path.parent for path in stacks.glob("*/cdk.tf.json")):
+        plan = Stack(folder, environment)
+        taken = seconds(lambda plan=plan: plan.terraform("plan", "-input=false", "-detailed-exitcode"), runs)  # type: ignore[misc]
+        found.append(row("terraform plan", f"stack {folder.name}", taken, ""))
+    if not found:
+        raise SystemExit(f"{stacks} has no stack. Run `make up` first, and give the folder cdktf.out/stacks.")
+    return found
+
+
 def row(what: str, title: str, taken: list[float], memory: str) -> str:
     spread = f"{min(taken):.2f} – {max(taken):.2f}"
     return f"| `{what}` | {title} | {statistics.median(taken):.2f} | {spread} | {memory} |"
@@ -136,6 +152,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench-provider", description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--archive", type=Path, help="a zip that `python -m provider package` wrote, to be timed too")
+    parser.add_argument("--stacks", type=Path, help="cdktf.out/stacks of a system that is up: a plan of each is timed")
     arguments = parser.parse_args()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout
     table = []
@@ -152,6 +169,8 @@ def main() -> int:
             (folder / "archived").mkdir()
             launcher = unpacked(arguments.archive, folder / "archive")
             table += rows("archive", launcher, folder / "archived", environment, arguments.runs)
+        if arguments.stacks:
+            table += plan_rows(arguments.stacks, terraform_environment(), arguments.runs)
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     machine = f"{os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}, load {load}"
     print(f"`python -m scripts.bench_provider`, medians of {arguments.runs}, commit {commit.strip()}, {machine}\n")
