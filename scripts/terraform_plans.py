@@ -59,7 +59,8 @@ def plan_stacks(synthesized: Path, folder: Path, *, env: str, destroyed: Collect
         done = list(
             pool.map(lambda name: _plan(synthesized / "stacks" / name, folder, destroy=name in destroyed), names)
         )
-    write_index(folder, env, [stack for stack, _ in done])
+    hints = _hints(synthesized)
+    write_index(folder, env, [replace(stack, hints=hints[stack.name]) for stack, _ in done])
     return [replace(timing, init_s=inits[timing.stack]) for _, timing in done]
 
 
@@ -73,6 +74,12 @@ def stack_names(synthesized: Path) -> list[str]:
         order += ready or list(waiting)
         waiting = {name: needs for name, needs in waiting.items() if name not in order}
     return order
+
+
+def _hints(synthesized: Path) -> dict[str, tuple[str, ...]]:
+    """What each stack warned of; cdktf's own command line would show it."""
+    stacks: dict[str, Any] = json.loads((synthesized / "manifest.json").read_text())["stacks"]
+    return {name: tuple(one["message"] for one in stack.get("annotations", [])) for name, stack in stacks.items()}
 
 
 def _init(stack_dir: Path) -> float:

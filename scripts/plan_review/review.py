@@ -36,12 +36,13 @@ class Row:
 
 @dataclass(frozen=True)
 class StackText:
-    """Terraform's own plan of a stack, for the fold. waits_for: why it is not whole."""
+    """Terraform's own plan of a stack, for the fold. waits_for: why it is not whole; hints: what the stack warns of."""
 
     stack: str
     summary: str
     text: str
     waits_for: tuple[str, ...]
+    hints: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,10 @@ def review(proposal: Proposal, *, labels: Collection[str] = (), allowed: Collect
         follows=tuple((one, _consequence(one, moves)) for one in proposal.follows),
         drift=tuple((plan.name, one) for plan in proposal.plans for one in drifted(plan)),
         promotions=tuple(promotions(proposal)),
-        texts=tuple(StackText(plan.name, _summary(plan.changes), plan.text, plan.waits_for) for plan in proposal.plans),
+        texts=tuple(
+            StackText(plan.name, _summary(plan.changes), plan.text, plan.waits_for, plan.hints)
+            for plan in proposal.plans
+        ),
     )
 
 

@@ -30,17 +30,21 @@ class PlansMissing(Exception):
 
 @dataclass(frozen=True)
 class SavedStack:
-    """waits_for: stacks that it cannot be planned without. state_terraform_version: of who wrote its state."""
+    """waits_for: stacks that it cannot be planned without. state_terraform_version: of who wrote its state.
+
+    hints: what the stack itself warned of when it was synthesized.
+    """
 
     name: str
     waits_for: tuple[str, ...] = ()
     state_terraform_version: str = ""
+    hints: tuple[str, ...] = ()
 
 
 def write_index(folder: Path, env: str, stacks: list[SavedStack]) -> None:
     document = {
         "environment": env,
-        "stacks": [vars(stack) | {"waits_for": list(stack.waits_for)} for stack in stacks],
+        "stacks": [vars(stack) | {"waits_for": list(stack.waits_for), "hints": list(stack.hints)} for stack in stacks],
     }
     (folder / INDEX).write_text(json.dumps(document, indent=2) + "\n")
 
@@ -49,7 +53,10 @@ def read(folder: Path) -> tuple[str, list[StackPlan]]:
     """The environment, and the stacks in the order of their references. PlansMissing when something is not there."""
     try:
         index = json.loads((folder / INDEX).read_text())
-        stacks = [SavedStack(**{**one, "waits_for": tuple(one["waits_for"])}) for one in index["stacks"]]
+        stacks = [
+            SavedStack(**one | {key: tuple(one.get(key, ())) for key in ("waits_for", "hints")})
+            for one in index["stacks"]
+        ]
         done: list[StackPlan] = []
         for stack in stacks:
             done.append(_stack(folder, stack, {plan.name: plan.outputs for plan in done}))
@@ -67,4 +74,4 @@ def _stack(folder: Path, stack: SavedStack, outputs: Mapping[str, Mapping[str, O
         rest = synthesized.resources(stack.name, source, outputs)
         plan = plans.with_unplanned(plan, rest, stack.waits_for)
         plan = replace(plan, region=plan.region or synthesized.region(source))
-    return replace(plan, state_terraform_version=stack.state_terraform_version)
+    return replace(plan, state_terraform_version=stack.state_terraform_version, hints=stack.hints)

@@ -29,7 +29,8 @@ def output(tmp_path):
     stack = tmp_path / "out" / "stacks" / "registry"
     stack.mkdir(parents=True)
     (stack / "cdk.tf.json").write_text(json.dumps({"terraform": {"backend": {"local": {"path": "registry.tfstate"}}}}))
-    manifest = {"stacks": {"registry": {"name": "registry", "dependencies": []}}}
+    warning = {"level": "@cdktf/warn", "message": "put your project into the file"}
+    manifest = {"stacks": {"registry": {"name": "registry", "dependencies": [], "annotations": [warning]}}}
     (tmp_path / "out" / "manifest.json").write_text(json.dumps(manifest))
     return tmp_path / "out"
 
@@ -99,3 +100,4 @@ def test_who_wrote_the_state_is_kept_with_the_plan(output, terraform, tmp_path):
 
     (stack,) = json.loads((tmp_path / "plans" / "plans.json").read_text())["stacks"]
     assert stack["state_terraform_version"] == "1.10.0"
+    assert stack["hints"] == ["put your project into the file"]

@@ -101,7 +101,7 @@ class Output:
 class StackPlan:
     """One stack. waits_for: stacks that must be applied before this one can be planned whole.
 
-    region: where its providers work. text: Terraform's own words, for people.
+    region: where its providers work. hints: what it warned of at synth. text: Terraform's own words, for people.
     """
 
     name: str
@@ -112,6 +112,7 @@ class StackPlan:
     terraform_version: str = ""
     state_terraform_version: str = ""
     waits_for: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
     text: str = ""
 
     @property

@@ -65,7 +65,8 @@ def as_document(review: Review) -> dict[str, Any]:
             for one in review.promotions
         ],
         "stacks": [
-            {"stack": text.stack, "summary": text.summary, "waits_for": list(text.waits_for)} for text in review.texts
+            {"stack": text.stack, "summary": text.summary, "waits_for": list(text.waits_for), "hints": list(text.hints)}
+            for text in review.texts
         ],
     }
 

@@ -16,7 +16,6 @@ COMMENT = 65_536
 MAX_CHARACTERS = COMMENT - 536
 MAX_ROWS = 60  # of one table
 MAX_TOLD = 10  # finds of one rule
-SEVERITIES = {"high": "🔴 high", "medium": "🟠 medium", "low": "🔵 low"}
 
 
 def render(review: Review, *, artefact: str = "", max_characters: int = MAX_CHARACTERS) -> str:
@@ -30,6 +29,7 @@ def render(review: Review, *, artefact: str = "", max_characters: int = MAX_CHAR
         _promotions(review),
         _drift(review),
         _waits(review),
+        _hints(review),
     ]
     head = "\n\n".join("\n".join(section) for section in sections if section) + "\n"
     if len(head) > max_characters:  # tables are cut to MAX_ROWS; this is for values without end
@@ -43,10 +43,9 @@ def _risks(review: Review) -> list[str]:
     rows = []
     for group in by_rule(review.findings):
         first = group[0]
-        approval = " – needs approval" if first.needs_approval else ""
         rows.append(
             (
-                f"{SEVERITIES[first.severity]}{approval}",
+                f"**{first.severity}, needs approval**" if first.needs_approval else str(first.severity),
                 f"`{first.rule.id}`",
                 "<br>".join(_told(one) for one in group[:MAX_TOLD])
                 + (f"<br>… and {len(group) - MAX_TOLD} more" if len(group) > MAX_TOLD else ""),
@@ -155,6 +154,11 @@ def _waits(review: Review) -> list[str]:
         "what it declares is told and priced from what was synthesized."
         for text in waiting
     ]
+
+
+def _hints(review: Review) -> list[str]:
+    lines = [f"- `{text.stack}`: {_cell(hint)}" for text in review.texts for hint in text.hints]
+    return ["### What the stacks warn of", "", *lines] if lines else []
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], *, always: int = 0) -> list[str]:

@@ -26,6 +26,7 @@ def render(review: Review, *, width: int = 100, colour: bool = False) -> str:
         ("Model version", _promotions(review)),
         ("Changed outside Terraform", _drift(review)),
         ("What Terraform cannot plan yet", _waits(review)),
+        ("What the stacks warn of", (f"  {text.stack}: {hint}" for text in review.texts for hint in text.hints)),
     ):
         if told := list(body):
             lines += ["", pen(BOLD, title), *told]

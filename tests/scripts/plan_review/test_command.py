@@ -19,7 +19,7 @@ def folder(tmp_path, plans):
     document = plans.document(plans.resource(KIND, plans.deployed(), None))
     (tmp_path / "endpoint.json").write_text(json.dumps(document))
     (tmp_path / "endpoint.txt").write_text("Terraform will perform the following actions:\n")
-    write_index(tmp_path, "local", [SavedStack("endpoint")])
+    write_index(tmp_path, "local", [SavedStack("endpoint", hints=("some file has no sum",))])
     return tmp_path
 
 
@@ -36,7 +36,9 @@ def test_it_says_by_its_status_whether_a_person_is_needed_and_leaves_both_files(
     assert "needs approval: takes down what serves" in asked.stdout
     assert "\x1b[" not in asked.stdout
     assert json.loads((folder / "review.json").read_text())["status"] == "fine"
-    assert "### What it costs" in (folder / "review.md").read_text()
+    for part in ("### What it costs", "- `endpoint`: some file has no sum"):
+        assert part in (folder / "review.md").read_text()
+    assert "endpoint: some file has no sum" in asked.stdout
 
 
 def test_a_flag_allows_a_rule_and_the_format_is_chosen(folder):
@@ -101,5 +103,5 @@ def test_a_stack_that_waits_is_told_from_what_was_synthesized(tmp_path, plans):
     out = json.loads(run(tmp_path, "--format", "json").stdout)
 
     assert out["counts"]["add"] == 1
-    assert out["stacks"][1] == {"stack": "model", "summary": "1 to add", "waits_for": ["registry"]}
+    assert out["stacks"][1] == {"stack": "model", "summary": "1 to add", "waits_for": ["registry"], "hints": []}
     assert out["cost"]["resources"][0]["what"] == "image flan-t5-serving, about 4 GB"
