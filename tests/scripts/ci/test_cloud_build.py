@@ -1,8 +1,10 @@
 """cloudbuild.yaml, as far as it can be checked without Google: its fields, its substitutions, and the local cloud."""
 
 import re
+import tarfile
 import time
 
+import httpx
 import pytest
 import yaml
 from google.cloud.devtools import cloudbuild_v1
@@ -51,14 +53,46 @@ def test_the_tools_are_those_of_the_workflows():
     assert images[2].startswith(f"python:{python}-")
 
 
-def test_the_local_cloud_takes_the_build_and_lacks_only_an_engine_for_other_images(project):
+MAKEFILE = """
+install:
+\ttest "$(PYTHON)" = python && test "$${PATH%%/.tools/bin:*}" = "$$PWD"
+cloud-build-destroy:
+\ttest "$$ENV,$$STACK,$$SEAL,$$BUCKET" = "dev,all,,the-plans"
+"""
+
+
+def ended(project, body):
+    """The build, once it has ended."""
     path = f"/v1/{project.parent}/builds"
-    operation = project.cloud.call("POST", path, BUILD)
+    operation = project.cloud.call("POST", path, body)
     name = f"{path}/{operation['metadata']['build']['id']}"
     deadline = time.monotonic() + 15
     while (build := project.cloud.call("GET", name))["status"] in ("QUEUED", "PENDING", "WORKING"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    return build
+
+
+def test_the_local_cloud_takes_the_build_and_lacks_only_an_engine_for_other_images(project):
+    build = ended(project, BUILD)
 
     assert build["status"] == "FAILURE"
     assert "no container engine to run 'hashicorp/terraform:" in str(build)
+
+
+def test_the_job_s_step_hands_its_substitutions_to_make(project, tmp_path):
+    """The step itself is run by the local cloud, on a source whose Makefile checks what it is given."""
+    (tmp_path / "Makefile").write_text(MAKEFILE)
+    with tarfile.open(tmp_path / "source.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "Makefile", arcname="Makefile")
+    bucket = f"{project.name}-sources"
+    project.bucket(bucket)
+    url = f"{project.cloud.url}/upload/storage/v1/b/{bucket}/o?uploadType=media&name=source.tar.gz"
+    httpx.post(url, content=(tmp_path / "source.tar.gz").read_bytes()).raise_for_status()
+    given = BUILD["substitutions"] | {"_JOB": "destroy", "_ENV": "dev", "_STACK": "all", "_PLANS": "the-plans"}
+    (job,) = [step for step in BUILD["steps"] if step["id"] == "job"]
+    source = {"storageSource": {"bucket": bucket, "object": "source.tar.gz"}}
+
+    build = ended(project, {**BUILD, "steps": [job], "substitutions": given, "source": source})
+
+    assert build["status"] == "SUCCESS", build
