@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test test-fast lint format synth plan doctor deploy destroy receipt ci-plan ci-comment ci-gate ci-apply ci-keep ci-fetch ci-again ci-drift cloud-build-plan cloud-build-apply cloud-build-destroy cloud-build-drift lint-ci policy price prices bootstrap pin-weights predict train model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
+.PHONY: help install up down status test test-fast lint format synth plan doctor deploy destroy receipt ci-plan ci-comment ci-gate ci-apply ci-keep ci-fetch ci-again ci-drift cloud-build-plan cloud-build-apply cloud-build-destroy cloud-build-drift lint-ci policy price prices bootstrap pin-weights predict batch-predict train-deploy train-logs train model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -126,6 +126,15 @@ pin-weights: ## write the checkpoint's sha256 sums into deployments/ENV.toml
 
 predict: ## a random test dialogue, its reference, the endpoint's answer (ENV=prod; BY=sdk for Google's client)
 	@$(VENV)/python -m scripts.predict $(ENV) --by $(or $(BY),rest)
+
+batch-predict: ## every line of a file, without an endpoint: make batch-predict IN=a.jsonl OUT=b.jsonl (ENV=prod)
+	@$(VENV)/python -m scripts.batch_predict $(ENV) --in $(IN) --out $(OUT)
+
+train-deploy: ## a training job, its model's version, and the endpoint if it is better (ENV=prod)
+	@$(VENV)/python -m scripts.train_deploy $(ENV)
+
+train-logs: ## TensorBoard of the newest training job (ENV=prod)
+	@$(VENV)/python -m scripts.train_logs $(ENV)
 
 train: ## tune the embedded model on generated dialogues, start to ROUGE report; goes on where it was stopped
 	@$(VENV)/python -m training fine-tune --task generated-dialogues --threads 1

@@ -208,5 +208,9 @@ class VertexEndpointDeployedModel(TerraformResource):
         return str(self.get_string_attribute("predict_url"))
 
     @property
+    def promotion_verdict(self) -> str:
+        return str(self.get_string_attribute("promotion_verdict"))
+
+    @property
     def deployed_model_id(self) -> str:
         return str(self.get_string_attribute("deployed_model_id"))

@@ -68,6 +68,10 @@ class EndpointStack(DeploymentStack):
         self.output("endpoint_name", self.endpoint_name, "The endpoint.")
         self.output("predict_url", self.predict_url, "Where predictions are sent.")
         self.output("deployed_model_id", self.deployed.deployed_model_id, "What serves.")
+        if training:
+            self.output(
+                "promotion_verdict", self.deployed.promotion_verdict, "Whether the tuned model serves, and why."
+            )
         self.output("price_usd_per_hour", round(price(config).usd_per_hour, 4), "List price while this is up.")
 
     @property
