@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from training.scale import command as scale
 from training.tuning import command as tuning
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,6 +101,9 @@ def main() -> int:
         return sub
 
     tuning.add(command("fine-tune", tuning.fine_tune))
+    scale.add_launch(command("launch", scale.launch))
+    scale.add_worker_pool(command("worker-pool", scale.worker_pool))
+    scale.add_task(command("memory", scale.memory))
     making = command("make", make)
     making.add_argument("--out", type=Path, default=MODEL, help="model folder to write (default %(default)s)")
     making.add_argument("--run", type=Path, default=RUN, help="folder of the run's checkpoint (default %(default)s)")

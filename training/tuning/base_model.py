@@ -1,4 +1,4 @@
-"""The model and tokenizer that a training starts from, in float32. Knows no data."""
+"""The model and tokenizer that a training starts from. Knows no data."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from training.config.task import ModelConfig
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def load_base(config: ModelConfig, scratch: Path) -> tuple[Any, Any]:
+def load_base(config: ModelConfig, scratch: Path, *, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
     """Model and tokenizer. Raises `BadConfig`. scratch: folder for a model that lies in a bucket."""
     where = _where(config.base, scratch)
     more: dict[str, Any] = {"local_files_only": True} if isinstance(where, Path) else {"revision": config.revision}
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, **more)
-        model = AutoModelForSeq2SeqLM.from_pretrained(where, dtype=torch.float32, **more)
+        model = AutoModelForSeq2SeqLM.from_pretrained(where, dtype=dtype, **more)
     except (OSError, ValueError) as error:
         raise BadConfig(f"model.base {config.base!r} cannot be loaded: {error}") from error
     return model, tokenizer

@@ -33,7 +33,7 @@ from training.tuning.evaluation import evaluate
 from training.tuning.interruption import StopRequest, StopWithCheckpoint
 from training.tuning.progress import Progress
 from training.tuning.streaming import StreamToBucket, restore
-from training.tuning.trainer import make_trainer
+from training.tuning.trainer import make_trainer, uses_bf16
 
 Tell = Callable[[str], None]
 Metrics = dict[str, Any]
@@ -118,7 +118,9 @@ def _local_folders(places: Places) -> tuple[Path, Path]:
 
 def _ground(config: TaskConfig, run: Path) -> Ground:
     records = record_sets(config.data, seed=config.optimizer.seed, scratch=run)
-    model, tokenizer = load_base(config.model, run)
+    # weights that stay as they are need no more than products do
+    is_frozen_bf16 = config.lora.enabled and uses_bf16(config.optimizer)
+    model, tokenizer = load_base(config.model, run, dtype=torch.bfloat16 if is_frozen_bf16 else torch.float32)
     num_parameters = model.num_parameters()
     data = encode(records, config.prompt, tokenizer)
     return Ground(

@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
@@ -115,6 +115,22 @@ def test_adapters_are_merged_into_a_plain_model_whose_answers_are_those_that_wer
     assert "LoRA, rank 16" in (tmp_path / "model" / "README.md").read_text()
 
 
+def test_an_output_layer_of_its_own_as_flan_t5_has_stays_its_own(config, tokenizer, tiny, tmp_path):
+    model = tiny.model()
+    model.config.scale_decoder_outputs = False
+    model.save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    weights = load_file(tmp_path / "base" / "model.safetensors")
+    weights["lm_head.weight"] = weights["shared.weight"].flip(0).contiguous()
+    save_file(weights, tmp_path / "base" / "model.safetensors", metadata={"format": "pt"})
+
+    tuned(config(f"model.base={tmp_path / 'base'}", "generation.max_new_tokens=4"), tmp_path / "run")
+
+    after = load_file(tmp_path / "run" / "model" / "model.safetensors")
+    assert not torch.equal(after["lm_head.weight"], after["shared.weight"])
+    assert not torch.equal(after["lm_head.weight"], weights["lm_head.weight"])
+
+
 def test_gradients_may_be_accumulated_and_activations_computed_twice(config, tmp_path):
     whole = tuned(config("optimizer.max_steps=4"), tmp_path / "whole")
     thrifty = ("optimizer.max_steps=4", "optimizer.batch=4", "optimizer.accumulation=4")
@@ -122,6 +138,13 @@ def test_gradients_may_be_accumulated_and_activations_computed_twice(config, tmp
     parts = tuned(config(*thrifty, "optimizer.gradient_checkpointing=true"), tmp_path / "parts")
 
     assert parts.metrics["validation"]["rouge1"] == pytest.approx(whole.metrics["validation"]["rouge1"], abs=2.0)
+
+
+def test_frozen_weights_under_adapters_are_kept_in_bf16(config, tmp_path):
+    tuned(config("optimizer.precision=bf16", "lora.enabled=true", "optimizer.max_steps=2"), tmp_path)
+
+    weights = load_file(tmp_path / "model" / "model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.bfloat16}
 
 
 def test_bf16_trains_and_the_exported_weights_are_float32(config, tmp_path):
