@@ -114,16 +114,17 @@ def _build(change: Change, build: Document | None) -> Once:
 
 
 def _run(change: Change, where: Surroundings) -> Once:
-    pool = block(change.values, "worker_pool_specs")
-    machine = str(block(pool, "machine_spec").get("machine_type"))
-    count = int(pool.get("replica_count") or 1)
-    what = f"one run on {count} x {machine}"
-    try:
-        rate = table().rate("vertex-training", machine, where.region)
-    except PriceUnknown as error:
-        return Once(change.stack, change.address, None, f"{what}: {error}")
-    hours = _hours(str(change.values.get("timeout") or "168h"))
-    return Once(change.stack, change.address, rate.usd * count * hours, f"{what} for at most {hours:g} h")
+    """A job's machines, for as long as it may run; Google ends a job after seven days when nobody says otherwise."""
+    hours = _hours(str(block(change.values, "scheduling").get("timeout") or "168h"))
+    usd, told = 0.0, []
+    for pool in change.values.get("worker_pool_specs") or []:
+        machine, count = str(block(pool, "machine_spec").get("machine_type")), int(pool.get("replica_count") or 1)
+        told.append(f"{count} x {machine}")
+        try:
+            usd += table().rate("vertex-training", machine, where.region).usd * count * hours
+        except PriceUnknown as error:
+            return Once(change.stack, change.address, None, f"one run on {', '.join(told)}: {error}")
+    return Once(change.stack, change.address, usd, f"one run on {', '.join(told)} for at most {hours:g} h")
 
 
 def _hours(duration: str) -> float:

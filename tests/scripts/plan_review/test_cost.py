@@ -1,6 +1,11 @@
 """What resources cost before and after, each price computed by hand in a comment."""
 
+from datetime import date
+
 import pytest
+
+from cdk.prices.table import PriceTable
+from scripts.plan_review.cost import bill
 
 KIND = "vertex_endpoint_deployed_model"
 A100 = 4.3101678  # USD per hour, Vertex AI, europe-west4; the accelerator is in it
@@ -143,8 +148,23 @@ def test_a_rolling_redeployment_pays_for_both_meanwhile(plans):
 
 
 def test_a_training_job_on_a_machine_without_a_price_is_unknown(plans):
-    pool = {"worker_pool_specs": [{"machine_spec": [{"machine_type": "a2-highgpu-1g"}], "replica_count": 1}]}
+    pool = {"worker_pool_specs": [{"machine_spec": [{"machine_type": "a2-highgpu-1g"}], "replica_count": None}]}
     (once,) = plans.proposal(plans.stack(plans.resource("vertex_custom_job", None, pool))).bill.once
 
     assert once.usd is None
     assert "no price of vertex-training" in once.what
+
+
+def test_a_training_job_costs_its_machines_for_as_long_as_it_may_run(plans, monkeypatch):
+    """With a table that has a price: ours has none for training yet."""
+    rates = {"unit": "hour", "rates": {"europe-west4": {"m": {"usd": 2.0, "source": "s"}}}}
+    listed = PriceTable({"dated": date(2026, 11, 21), "sources": {"s": "https://x"}, "vertex-training": rates})
+    monkeypatch.setattr(bill, "table", lambda: listed)
+    pools = [{"machine_spec": [{"machine_type": "m"}]}, {"machine_spec": [{"machine_type": "m"}], "replica_count": 3}]
+    job = {"worker_pool_specs": pools, "scheduling": [{"timeout": "90m"}]}
+
+    (once,) = plans.proposal(plans.stack(plans.resource("vertex_custom_job", None, job))).bill.once
+
+    # (1 + 3) machines x 2.00 x 1.5 h
+    assert once.usd == pytest.approx(12)
+    assert once.what == "one run on 1 x m, 3 x m for at most 1.5 h"
