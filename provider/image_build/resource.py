@@ -64,6 +64,8 @@ class ImageBuild:
         progress = Progress(self.type_name, f"{image.rpartition('/')[2]}:{tag}")
         state = planned | {"tag": tag, "build_id": None, "log_url": None}
         digest = self._digest_of(image, tag, context)
+        if digest is None and planned["trigger"] is None:
+            digest = self._pushed(image, planned["content_hash"], context)
         if digest is not None:
             progress.phase("ADOPTED", "an image of this content exists: no build")
             return state | _image(image, digest) | {"status": "ADOPTED"}
@@ -172,6 +174,12 @@ class ImageBuild:
             bucket=planned["source_bucket"],
             content_hash=planned["content_hash"],
         )
+
+    def _pushed(self, image: str, content: str, context: Context) -> str | None:
+        """The digest of an image that was made by hand, which stands for its content; None when it is not there."""
+        name = f"{image_path(image).package_name}/versions/sha256:{content}"
+        found = self.api.find("artifactregistry", f"/v1/{name}", stop=context.stop)
+        return None if found is None else f"sha256:{content}"
 
     def _digest_of(self, image: str, tag: str, context: Context) -> str | None:
         name = f"{image_path(image).package_name}/tags/{tag}"

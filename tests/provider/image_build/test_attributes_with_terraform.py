@@ -116,6 +116,9 @@ def test_an_image_pushed_by_hand_is_imported_with_the_configuration_that_terrafo
     state = folder.state()["image_build"]
     assert (state["tag"], state["digest"], state["content_hash"]) == ("v1", pushed, pushed.partition(":")[2])
     folder.destroy()
+    folder.apply()  # the image stayed, and the same configuration finds it
+    assert folder.state()["image_build"]["digest"] == pushed
+    assert folder.is_unchanged()
 
 
 def test_without_a_trigger_the_image_must_be_there(workspace, pushed):
