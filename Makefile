@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CHECKPOINT_DISABLE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status test test-fast lint format synth plan doctor deploy destroy receipt ci-plan ci-comment ci-gate ci-apply ci-keep ci-fetch ci-again ci-drift cloud-build-plan cloud-build-apply cloud-build-destroy cloud-build-drift lint-ci policy price prices bootstrap pin-weights predict batch-predict train-deploy train-logs train model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider
+.PHONY: help install up down status test test-fast test-clients-heavy lint format synth plan doctor deploy destroy receipt ci-plan ci-comment ci-gate ci-apply ci-keep ci-fetch ci-again ci-drift cloud-build-plan cloud-build-apply cloud-build-destroy cloud-build-drift lint-ci policy price prices bootstrap pin-weights predict batch-predict train-deploy train-logs train model lock fault-campaign provider-docs soak bench-up bench-serving bench-engine bench-provider bench-training
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -27,7 +27,10 @@ status: ## what runs now: the local cloud, its resources and processes
 
 test: install ## set up, then lint, types and every test that needs no GPU
 	@$(MAKE) --no-print-directory lint lint-ci
-	@$(VENV)/python -m pytest -m "not gpu and not campaign"
+	@$(VENV)/python -m pytest -m "not gpu and not campaign and not heavy"
+
+test-clients-heavy: ## a load generator as a client of the server, in an environment of 0.8 GB
+	@$(VENV)/python -m pytest -m heavy tests/clients
 
 test-fast: ## the tests that take no real Terraform, browser or ten seconds
 	@$(VENV)/python -m pytest -m "not gpu and not slow and not e2e and not browser and not clients"
@@ -156,6 +159,9 @@ bench-engine: ## the engine beside transformers and CTranslate2, without HTTP
 
 bench-provider: ## start of the provider: schema, validate; time and memory
 	@$(VENV)/python -m scripts.bench_provider
+
+bench-training: ## full tuning beside LoRA, one process beside two: ROUGE, time, memory
+	@$(VENV)/python -m scripts.bench_training
 
 bench-up: ## time install, up, synth, deploy and destroy on this machine
 	@$(VENV)/python -m scripts.bench_up
