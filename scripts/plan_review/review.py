@@ -17,7 +17,7 @@ from scripts.plan_review.plan.values import Difference, differences
 from scripts.plan_review.policy import Finding, judge
 from scripts.plan_review.promotion import Promotion, promotions
 from scripts.plan_review.proposal import Proposal
-from scripts.plan_review.verdict import Counts, verdict
+from scripts.plan_review.verdict import Counts, counted, verdict
 from scripts.plan_review.words import is_grant, is_rebuilt, name, names, verb
 
 GROUPED_FROM = 3  # additions of one kind in one stack that are told as one row
@@ -144,14 +144,10 @@ def _consequence(follow: Follow, moves: dict[str, Redeployment]) -> str:
 
 def _summary(changes: tuple[Change, ...]) -> str:
     actions = [change.action for change in changes]
-    told = [
-        f"{actions.count(action)} {words}"
-        for action, words in (
-            (Action.ADD, "to add"),
-            (Action.CHANGE, "changed"),
-            (Action.REPLACE, "replaced"),
-            (Action.DESTROY, "destroyed"),
-        )
-        if actions.count(action)
-    ]
-    return ", ".join(told) or "no changes"
+    words = {
+        Action.ADD: "to add",
+        Action.CHANGE: "changed",
+        Action.REPLACE: "replaced",
+        Action.DESTROY: "destroyed",
+    }
+    return counted((actions.count(action), told) for action, told in words.items())

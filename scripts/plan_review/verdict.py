@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cdk.prices.table import HOURS_PER_DAY
@@ -27,9 +27,8 @@ class Counts:
     destroy: int
 
     def __str__(self) -> str:
-        told = [
-            f"{count} {words}"
-            for count, words in (
+        return counted(
+            (
                 (self.add, "to add"),
                 (self.change, "changed"),
                 (self.redeploy, "redeployed"),
@@ -37,9 +36,12 @@ class Counts:
                 (self.replace, "replaced"),
                 (self.destroy, "destroyed"),
             )
-            if count
-        ]
-        return ", ".join(told) or "no changes"
+        )
+
+
+def counted(numbers: Iterable[tuple[int, str]]) -> str:
+    """`3 to add, 1 replaced`; `no changes` when all are zero."""
+    return ", ".join(f"{count} {words}" for count, words in numbers if count) or "no changes"
 
 
 def verdict(counts: Counts, bill: Bill, findings: Sequence[Finding]) -> str:
