@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.clients.conftest import MODEL, environment
+from tests.clients.conftest import MODEL, environment, folder_of_packages
 
 CHECKS = "not_a_server_error,response_schema_conformance,content_type_conformance"
 # Streams of tensors are no part of this server; the schema of a stream's answer describes one event of it.
@@ -14,8 +14,8 @@ LEFT_OUT = ("infer_stream", "generate_stream")
 
 def conformance(url, folder):
     """The finished process."""
-    python = environment("mlserver")
-    (published,) = python.parent.parent.glob("lib/*/site-packages/mlserver/rest/openapi/dataplane.json")
+    packages = folder_of_packages(environment("mlserver").parent.parent)
+    published = packages / "mlserver" / "rest" / "openapi" / "dataplane.json"
     document = json.loads(_mended(published.read_text()))
     document["paths"] = {path: told for path, told in document["paths"].items() if not path.endswith(LEFT_OUT)}
     for told in document["paths"].values():

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ ROOT = HERE.parents[1]
 KEPT = ROOT / ".flanstack" / "clients"
 MODEL = "dialogue-t5-mini"
 INSTALL_S = 100
+# first words of a requirements file whose environment sees this project's packages after its own
+BESIDE = b"# beside the project's packages"
 
 
 def environment(name):
@@ -43,8 +46,15 @@ def environment(name):
             [uv, *arguments], capture_output=True, text=True, timeout=INSTALL_S, cwd=KEPT.parent, check=False
         )
         assert done.returncode == 0, f"{name} cannot be installed; `-m 'not clients'` leaves it out: {done.stderr}"
+    if told.startswith(BESIDE):
+        (folder_of_packages(folder) / "project.pth").write_text(sysconfig.get_path("purelib"))
     (folder / "complete").touch()
     return python
+
+
+def folder_of_packages(environment_folder):
+    (found,) = environment_folder.glob("lib/*/site-packages")
+    return found
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,5 +1,7 @@
 """What each client gets from the server: the answer that every other wire gives, and its own kind of error."""
 
+import json
+
 import httpx
 import pytest
 
@@ -100,6 +102,17 @@ def test_gradios_client_against_the_page(run_client, vertex, start_page, golden)
     got = run_client("gradio_client", "gradio_page", page.url, golden[1]["prompt"])
 
     assert got == {"num_settings": 7, "answer": golden[1]["output"]}
+
+
+def test_lm_eval_with_a_task_of_our_own(run_client, server, golden, tmp_path):
+    data = tmp_path / "golden.jsonl"
+    # its third prompt asks for another answer than the model's: an evaluation that finds everything right proves little
+    wrong = golden[2] | {"output": "Nobody will call."}
+    data.write_text("".join(json.dumps(one) + "\n" for one in (*golden[:2], wrong)))
+
+    got = run_client("lm_eval", "lm_eval_task", server.url, MODEL, data)
+
+    assert got == {"exact_match": pytest.approx(2 / 3), "num_samples": 3}
 
 
 def test_the_published_protocols_schema(server, tmp_path):
