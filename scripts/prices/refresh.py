@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,12 @@ def refresh(document: Mapping[str, Any], books: Mapping[str, list[Sku]], *, regi
     for service, section in document.items():
         for place, items in section.get("rates", {}).items() if isinstance(section, Mapping) else ():
             for item, row in items.items():
+                here = Row(service, place, item, float(row["usd"]) if "usd" in row else None, None)
                 recipe = recipes.get((service, item))
-                rows.append(_row(service, place, item, row, recipe, books, region))
+                if recipe is None:
+                    rows.append(replace(here, why="no SKUs are known for it; by hand"))
+                else:
+                    rows.append(_reckoned(here, recipe, books, region if place == ANYWHERE else place))
     return rows
 
 
@@ -69,29 +73,19 @@ def write(file: Path, rows: Iterable[Row], *, today: date) -> int:
     return len(changed)
 
 
-def _row(
-    service: str,
-    place: str,
-    item: str,
-    row: Mapping[str, Any],
-    recipe: Recipe | None,
-    books: Mapping[str, list[Sku]],
-    region: str,
-) -> Row:
-    old = float(row["usd"]) if "usd" in row else None
-    if recipe is None:
-        return Row(service, place, item, old, None, "no SKUs are known for it; by hand")
+def _reckoned(row: Row, recipe: Recipe, books: Mapping[str, list[Sku]], region: str) -> Row:
+    """The row with the sum of its parts, or with the reason why there is none."""
     total, skus = 0.0, list[str]()
     for part in recipe.parts:
-        found = _matching(part, books.get(part.service, []), region if place == ANYWHERE else place)
+        found = _matching(part, books.get(part.service, []), region)
         if len(found) != 1:
             told = f"{len(found)} SKUs match" if found else "no SKU matches"
-            return Row(service, place, item, old, None, f"{told} {part.pattern!r}")
+            return replace(row, why=f"{told} {part.pattern!r}")
         (sku,) = found
-        if sku.usd is None or sku.unit not in UNITS.get(service, HOURLY):
-            return Row(service, place, item, old, None, f"SKU {sku.id} has no price per unit that fits: {sku.unit!r}")
+        if sku.usd is None or sku.unit not in UNITS.get(row.service, HOURLY):
+            return replace(row, why=f"SKU {sku.id} has no price per unit that fits: {sku.unit!r}")
         total, skus = total + sku.usd * part.quantity, [*skus, sku.id]
-    return Row(service, place, item, old, round(total, DIGITS), skus=tuple(skus))
+    return replace(row, new=round(total, DIGITS), skus=tuple(skus))
 
 
 def _matching(part: Part, skus: Iterable[Sku], region: str) -> list[Sku]:

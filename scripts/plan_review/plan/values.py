@@ -28,13 +28,31 @@ class Difference:
     new: str
 
 
+@dataclass(frozen=True)
+class Masks:
+    """Terraform's three masks of a value, each as the value is nested: True hides all below it."""
+
+    unknown: Any
+    hidden_old: Any
+    hidden_new: Any
+
+    def of(self, key: str) -> Masks:
+        return Masks(_of(self.unknown, key), _of(self.hidden_old, key), _of(self.hidden_new, key))
+
+    def at(self, number: int) -> Masks:
+        return Masks(_at(self.unknown, number), _at(self.hidden_old, number), _at(self.hidden_new, number))
+
+    @property
+    def any(self) -> bool:
+        return any(_has_mask(mask) for mask in (self.unknown, self.hidden_old, self.hidden_new))
+
+
 def differences(change: Change) -> tuple[Difference, ...]:
     """What differs, sorted by path, without what only the provider sets and only the apply tells."""
     before, after = change.before or {}, change.after or {}
-    found: list[Difference] = []
-    for key in sorted((set(before) | set(after) | set(_mask(change.unknown))) - _COPIES):
-        masks = (_of(change.unknown, key), _of(change.hidden_before, key), _of(change.hidden_after, key))
-        found += _walk(key, before.get(key), after.get(key), *masks)
+    masks = Masks(change.unknown, change.hidden_before, change.hidden_after)
+    keys = sorted((set(before) | set(after) | set(_mask(change.unknown))) - _COPIES)
+    found = (one for key in keys for one in _walk(key, before.get(key), after.get(key), masks.of(key)))
     return tuple(one for one in found if one.new != UNKNOWN or is_configured(change, one.path))
 
 
@@ -54,42 +72,40 @@ def block(values: Document | None, *path: str) -> dict[str, Any]:
     return here if isinstance(here, dict) else {}
 
 
-def _walk(path: str, old: Any, new: Any, unknown: Any, hidden_old: Any, hidden_new: Any) -> Iterator[Difference]:
-    if unknown is True:
-        yield Difference(path, HIDDEN if hidden_old is True else told(old), HIDDEN if hidden_new is True else UNKNOWN)
-    elif hidden_old is True or hidden_new is True:
-        if old != new:
-            yield Difference(
-                path, HIDDEN if hidden_old is True else told(old), HIDDEN if hidden_new is True else told(new)
-            )
+def _walk(path: str, old: Any, new: Any, masks: Masks) -> Iterator[Difference]:
+    if masks.unknown is True or masks.hidden_old is True or masks.hidden_new is True:
+        yield from _walk_masked(path, old, new, masks)
     elif isinstance(old, dict) or isinstance(new, dict):
-        yield from _walk_blocks(path, old, new, unknown, hidden_old, hidden_new)
+        old, new = old if isinstance(old, dict) else {}, new if isinstance(new, dict) else {}
+        for key in sorted(set(old) | set(new) | set(_mask(masks.unknown))):
+            yield from _walk(f"{path}.{key}", old.get(key), new.get(key), masks.of(key))
     elif _is_blocks(old) or _is_blocks(new):
-        yield from _walk_lists(path, old or [], new or [], unknown, hidden_old, hidden_new)
+        yield from _walk_lists(path, old or [], new or [], masks)
     elif old != new and not (_is_empty(old) and _is_empty(new)):
         yield Difference(path, told(old), told(new))
 
 
-def _walk_blocks(path: str, old: Any, new: Any, unknown: Any, hidden_old: Any, hidden_new: Any) -> Iterator[Difference]:
-    old, new = old if isinstance(old, dict) else {}, new if isinstance(new, dict) else {}
-    for key in sorted(set(old) | set(new) | set(_mask(unknown))):
-        masks = (_of(unknown, key), _of(hidden_old, key), _of(hidden_new, key))
-        yield from _walk(f"{path}.{key}", old.get(key), new.get(key), *masks)
+def _walk_masked(path: str, old: Any, new: Any, masks: Masks) -> Iterator[Difference]:
+    after = UNKNOWN if masks.unknown is True else told(new)
+    if masks.unknown is True or old != new:
+        yield Difference(
+            path,
+            HIDDEN if masks.hidden_old is True else told(old),
+            HIDDEN if masks.hidden_new is True else after,
+        )
 
 
-def _walk_lists(path: str, old: Any, new: Any, unknown: Any, hidden_old: Any, hidden_new: Any) -> Iterator[Difference]:
+def _walk_lists(path: str, old: Any, new: Any, masks: Masks) -> Iterator[Difference]:
     """Blocks beside each other: by their name where they have one (`env.DTYPE`), else by number."""
-    masks = (unknown, hidden_old, hidden_new)
-    if _are_named(old) and _are_named(new) and not any(_has_mask(mask) for mask in masks):
+    if _are_named(old) and _are_named(new) and not masks.any:
         olds, news = ({one["name"]: one["value"] for one in side} for side in (old, new))
         for name in sorted(set(olds) | set(news)):
-            yield from _walk(f"{path}.{name}", olds.get(name), news.get(name), False, False, False)
+            yield from _walk(f"{path}.{name}", olds.get(name), news.get(name), Masks(False, False, False))
         return
     count = max(len(old), len(new))
     for number in range(count):
         here = path if count == 1 else f"{path}[{number}]"
-        sides = (_at(old, number), _at(new, number))
-        yield from _walk(here, *sides, *(_at(mask, number) or False for mask in masks))
+        yield from _walk(here, _item(old, number), _item(new, number), masks.at(number))
 
 
 def told(value: Any) -> str:
@@ -130,5 +146,9 @@ def _of(mask: Any, key: str) -> Any:
     return True if mask is True else _mask(mask).get(key, False)
 
 
-def _at(values: Any, number: int) -> Any:
-    return values[number] if isinstance(values, list) and number < len(values) else values is True or None
+def _at(mask: Any, number: int) -> Any:
+    return mask is True or (mask[number] if isinstance(mask, list) and number < len(mask) else False)
+
+
+def _item(values: list[Any], number: int) -> Any:
+    return values[number] if number < len(values) else None

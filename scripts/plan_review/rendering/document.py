@@ -24,51 +24,67 @@ def as_document(review: Review) -> dict[str, Any]:
         "counts": vars(review.counts),
         "cost": _cost(review),
         "risks": _risks(review),
-        "changes": [
-            {
-                "stack": row.stack,
-                "address": row.address,
-                "what": row.what,
-                "happens": row.happens,
-                "attributes": [vars(one) for one in row.rows],
-            }
-            for row in review.rows
-        ],
-        "follows": [
-            {
-                "stack": one.change.stack,
-                "address": one.change.address,
-                "attribute": one.attribute,
-                "after": one.stack,
-                "happens": consequence,
-            }
-            for one, consequence in review.follows
-        ],
-        "drift": [
-            {
-                "stack": stack,
-                "address": one.address,
-                "gone": one.is_gone,
-                "put_back": one.is_undone,
-                "attributes": [{"path": path, "old": old, "new": new} for path, old, new in one.rows],
-            }
-            for stack, one in review.drift
-        ],
-        "model_versions": [
-            {
-                "stack": one.stack,
-                "address": one.address,
-                "labels": [{"label": key, "old": old, "new": new} for key, old, new in one.rows],
-                "rule": one.rule,
-                "verdict": one.verdict,
-            }
-            for one in review.promotions
-        ],
+        "changes": _changes(review),
+        "follows": _follows(review),
+        "drift": _drift(review),
+        "model_versions": _model_versions(review),
         "stacks": [
             {"stack": text.stack, "summary": text.summary, "waits_for": list(text.waits_for), "hints": list(text.hints)}
             for text in review.texts
         ],
     }
+
+
+def _changes(review: Review) -> list[dict[str, Any]]:
+    return [
+        {
+            "stack": row.stack,
+            "address": row.address,
+            "what": row.what,
+            "happens": row.happens,
+            "attributes": [vars(one) for one in row.rows],
+        }
+        for row in review.rows
+    ]
+
+
+def _follows(review: Review) -> list[dict[str, Any]]:
+    return [
+        {
+            "stack": one.change.stack,
+            "address": one.change.address,
+            "attribute": one.attribute,
+            "after": one.stack,
+            "happens": consequence,
+        }
+        for one, consequence in review.follows
+    ]
+
+
+def _drift(review: Review) -> list[dict[str, Any]]:
+    return [
+        {
+            "stack": stack,
+            "address": one.address,
+            "gone": one.is_gone,
+            "put_back": one.is_undone,
+            "attributes": [{"path": path, "old": old, "new": new} for path, old, new in one.rows],
+        }
+        for stack, one in review.drift
+    ]
+
+
+def _model_versions(review: Review) -> list[dict[str, Any]]:
+    return [
+        {
+            "stack": one.stack,
+            "address": one.address,
+            "labels": [{"label": key, "old": old, "new": new} for key, old, new in one.rows],
+            "rule": one.rule,
+            "verdict": one.verdict,
+        }
+        for one in review.promotions
+    ]
 
 
 def _cost(review: Review) -> dict[str, Any]:
