@@ -120,6 +120,7 @@ def compose(config: ServerConfig, *, tracing: Tracing | None = None) -> Server:
         on_stop=on_stop,
         is_idle=lambda: metrics.num_open == 0,
         on_grace_over=lambda: dispatcher.abort(NotReady("the server is going away and the grace period is over")),
+        on_ended=loader.close,
     )
     watchdog.start()
     loader.start(dispatcher=dispatcher, generator=generator)
@@ -142,6 +143,9 @@ def _readings(scheduler: Scheduler, lifecycle: Lifecycle, loader: Loader) -> Rea
         num_running=lambda: len(scheduler.running),
         num_slots=lambda: loader.num_slots,
         cache_bytes=lambda: loader.cache_bytes,
+        num_workers=lambda: len(loader.worker_pids),
+        num_workers_replaced=lambda: loader.num_replaced,
+        workers_bytes=lambda: loader.workers_bytes,
         is_ready=lambda: lifecycle.is_healthy,
     )
 

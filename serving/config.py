@@ -74,8 +74,19 @@ class ServerConfig(BaseSettings):
         description="int8 keeps the weights of a T5 in a quarter of the memory and computes faster on a CPU; answers "
         "change a little (docs/benchmarks.md says how much)",
     )
+    num_workers: int = Field(
+        default=0,
+        validation_alias="NUM_WORKERS",
+        ge=0,
+        le=256,
+        description="processes that run a T5 on CPUs, over one copy of the weights; 1 runs it in the server's own "
+        "process, as on a GPU; 0 finds by measuring, at the start, how many make most tokens, and says so",
+    )
     num_threads: int = Field(
-        default=0, validation_alias="NUM_THREADS", ge=0, description="CPU threads of one step; 0 leaves it to PyTorch"
+        default=0,
+        validation_alias="NUM_THREADS",
+        ge=0,
+        description="CPU threads of one step in each of them; 0 finds the best number by measuring",
     )
     max_input_tokens: PositiveInt = Field(
         default=1024,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from serving.checkpoint.bucket_folder import fetch
-from serving.checkpoint.folder import Checkpoint, Wanted, load
+from serving.checkpoint.folder import Checkpoint, Wanted, load, load_tokenizer, runs_on_cpus
 from serving.config import ServerConfig
 from serving.engine.memory import Plan, Room
 from serving.engine.protocol import Engine
@@ -17,9 +18,14 @@ from serving.folder_defaults import FolderDefaults
 from serving.generation import Generator
 from serving.lifecycle import Lifecycle
 from serving.scheduling.dispatch import Dispatcher
+from serving.telemetry.process_metrics import proportional_bytes
 from serving.text import Tokenizer
 from serving.validation import Limits
 from serving.warmup import check_golden, read_golden, warm_up
+from serving.workers.layouts import candidates
+from serving.workers.messages import Settings
+from serving.workers.nursery_process import NurseryProcess
+from serving.workers.pool import WorkerPool
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +49,8 @@ class Loader:
         self._on_failure = on_failure
         self._tokenizer: Tokenizer | None = None
         self._plan: Plan | None = None
+        self._nursery: NurseryProcess | None = None
+        self._pool: WorkerPool | None = None
         self._defaults = FolderDefaults()
         self._is_done = threading.Event()
 
@@ -59,6 +67,28 @@ class Loader:
     def start(self, *, dispatcher: Dispatcher, generator: Generator) -> None:
         threading.Thread(target=self._run, args=(dispatcher, generator), name="loader", daemon=True).start()
         threading.Thread(target=self._report, name="loader-progress", daemon=True).start()
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """Of the worker processes; none where the engine runs in this process."""
+        return [worker.pid for worker in self._pool.workers] if self._pool else []
+
+    @property
+    def num_replaced(self) -> int:
+        """Worker processes that died and have a successor."""
+        return self._pool.num_replaced if self._pool else 0
+
+    @property
+    def workers_bytes(self) -> int:
+        """Memory of the worker processes and of the one whose weights they share; each page counts once."""
+        return proportional_bytes([self._nursery.pid, *self.worker_pids]) if self._nursery else 0
+
+    def close(self) -> None:
+        """Ends the worker processes; returns when they are gone."""
+        if self._pool is not None:
+            self._pool.close()
+        if self._nursery is not None:
+            self._nursery.close()
 
     def check(self, engine: Engine) -> None:
         """One small generation; raises when the engine is unwell."""
@@ -88,20 +118,41 @@ class Loader:
         is_set = "default_new_tokens" in config.model_fields_set
         self._defaults = replace(defaults, max_new_tokens=None) if is_set else defaults
         golden = read_golden(config.model_dir)
-        checkpoint = load(config.model_dir, _wanted(config), progress=self._lifecycle)
-        engine = _make_engine(checkpoint, config)
+        engine, is_float32 = self._raise_workers() if self._wants_workers() else self._load_here()
+        tokenizer = self._tokenizer
+        assert tokenizer is not None  # noqa: S101 (both have set it)
+        self._lifecycle.enter("warming up")
+        warm_up(engine, tokenizer=tokenizer, limits=self._limits)
+        is_exact = is_float32 and config.quantize == "none"
+        check_golden(engine, golden, tokenizer=tokenizer, limits=self._limits, is_exact=is_exact)
+        return engine
+
+    def _wants_workers(self) -> bool:
+        return self._config.num_workers != 1 and runs_on_cpus(self._config.model_dir, device=self._config.device)
+
+    def _raise_workers(self) -> tuple[Engine, bool]:
+        """The engine in worker processes; the tokenizer here."""
+        config = self._config
+        layouts = candidates(usable_cores(), num_workers=config.num_workers, num_threads=config.num_threads)
+        most = max(num_workers for num_workers, _ in layouts)
+        wanted = replace(_wanted(config), num_engines=most)
+        folder = config.model_dir.resolve()
+        nursery = NurseryProcess(Settings(folder, wanted, layouts, config.log_level, config.log_format))
+        self._nursery = nursery
+        with ThreadPoolExecutor(1) as beside:
+            tokenizer = beside.submit(load_tokenizer, config.model_dir)
+            loaded = nursery.wait_loaded(self._lifecycle)
+            self._tokenizer = tokenizer.result()
+        self._plan = loaded.plan
+        # before the watchdog loses its patience with all of them
+        self._pool = WorkerPool(loaded.layout, hire=nursery.hire, stall_s=0.9 * config.engine_stall_s)
+        return self._pool, loaded.dtype == "float32"
+
+    def _load_here(self) -> tuple[Engine, bool]:
+        checkpoint = load(self._config.model_dir, _wanted(self._config), progress=self._lifecycle)
         self._tokenizer = checkpoint.tokenizer
         self._plan = checkpoint.plan
-        self._lifecycle.enter("warming up")
-        warm_up(engine, tokenizer=checkpoint.tokenizer, limits=self._limits)
-        check_golden(
-            engine,
-            golden,
-            tokenizer=checkpoint.tokenizer,
-            limits=self._limits,
-            is_exact=checkpoint.dtype == "float32" and config.quantize == "none",
-        )
-        return engine
+        return _make_engine(checkpoint, self._config), checkpoint.dtype == "float32"
 
     def _report(self) -> None:
         while not self._is_done.wait(PROGRESS_S):
@@ -124,14 +175,7 @@ def _make_engine(checkpoint: Checkpoint, config: ServerConfig) -> Engine:
     num_threads = config.num_threads or usable_cores()
     if checkpoint.plan is None:
         return TransformersEngine(checkpoint.model, num_threads=num_threads)
-    engine = T5Engine(
-        checkpoint.model,
-        eos_ids=checkpoint.eos_ids,
-        num_slots=checkpoint.plan.num_slots,
-        max_source=config.max_input_tokens,
-        max_target=config.max_new_tokens,
-        num_threads=num_threads,
-    )
+    engine = T5Engine.for_model(checkpoint, num_slots=checkpoint.plan.num_slots, num_threads=num_threads)
     if not config.num_threads and checkpoint.device == "cpu":
         engine.choose_threads(num_threads)
     return engine

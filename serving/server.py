@@ -33,7 +33,7 @@ class Server:
     """One run of the HTTP server.
 
     on_stop: called once, at the first signal. is_idle: whether every accepted request has its answer.
-    on_grace_over: called when they have had their time, or at a second signal.
+    on_grace_over: called when they have had their time, or at a second signal. on_ended: called once, at the very end.
     """
 
     def __init__(
@@ -46,11 +46,13 @@ class Server:
         on_stop: Callable[[], None],
         is_idle: Callable[[], bool],
         on_grace_over: Callable[[], None],
+        on_ended: Callable[[], None],
     ) -> None:
         self._grace_s = grace_s
         self._on_stop = on_stop
         self._is_idle = is_idle
         self._on_grace_over = on_grace_over
+        self._on_ended = on_ended
         self._failure: str | None = None
         self._draining: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -74,6 +76,11 @@ class Server:
 
     def run(self) -> int:
         """Serves until a signal or `fail`; returns the exit status."""
+        status = self._run()
+        self._on_ended()
+        return status
+
+    def _run(self) -> int:
         try:
             asyncio.run(self._serve())
         except SystemExit:  # how uvicorn ends when the port cannot be opened; it has logged why

@@ -30,9 +30,14 @@ OFFLINE = {
     "DO_NOT_TRACK": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
+# OpenMP's threads spin while they wait for each other: with one core busy elsewhere a step takes 20 to 60 times
+# longer than with threads that sleep (docs/decisions/0012-one-thread-workers-that-sleep.md has the figures)
+PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
 OUR_MODELS = ("t5", "mt5")
 BYTE_PIECE = re.compile(r"<0x[0-9A-F]{2}>")
+# without any of these PyTorch, whose import takes seconds, need not be asked for a GPU
+GPU_FILES = (Path("/dev/nvidia0"), Path("/dev/nvidiactl"), Path("/dev/dxg"))
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -41,25 +46,33 @@ class CheckpointError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A loaded folder. `model` is a `T5`, or a model of transformers when `plan` is None."""
+class LoadedModel:
+    """`model` is a `T5`, or a model of transformers when `plan` is None."""
 
     model: Any
-    tokenizer: FolderTokenizer
     device: str
     dtype: str
     eos_ids: frozenset[int]
-    plan: Plan | None = None
+    plan: Plan | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint(LoadedModel):
+    """A loaded folder."""
+
+    tokenizer: FolderTokenizer
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How to load. device: auto, cpu or cuda. dtype: auto, float32, bfloat16 or float16. `room` is planned for."""
+    """How to load. device: auto, cpu or cuda. dtype: auto, float32, bfloat16 or float16. `room` is planned for, and
+    so many engines over the same weights."""
 
     room: Room
     device: str = "auto"
     dtype: str = "auto"
     is_int8: bool = False
+    num_engines: int = 1
 
 
 class FolderTokenizer:
@@ -114,19 +127,25 @@ class Progress(Protocol):
 
 
 def load(folder: Path, wanted: Wanted, *, progress: Progress) -> Checkpoint:
-    """Loads `folder`; raises `CheckpointError`."""
+    """The model and its tokenizer; raises `CheckpointError`."""
+    find_weights(folder)
+    read_config(folder)
+    progress.enter("loading the tokenizer")
+    tokenizer = load_tokenizer(folder)
+    loaded = load_model(folder, wanted, progress=progress)
+    return Checkpoint(loaded.model, loaded.device, loaded.dtype, loaded.eos_ids, loaded.plan, tokenizer)
+
+
+def load_model(folder: Path, wanted: Wanted, *, progress: Progress) -> LoadedModel:
+    """Raises `CheckpointError`. A T5 is loaded without transformers, whose import takes seconds."""
     weights = find_weights(folder)
     config = read_config(folder)
     progress.enter("importing PyTorch")
-    go_offline()
+    set_libraries()
     import torch
-    import transformers
 
-    transformers.utils.logging.disable_progress_bar()
     device = torch.device(_device(torch, wanted.device))
     dtype = _dtype(torch, wanted.dtype, device.type)
-    progress.enter("loading the tokenizer")
-    tokenizer = _load_tokenizer(transformers, folder)
     progress.enter(
         f"loading weights, {_size(weights)}, as {'int8' if wanted.is_int8 else dtype} for {device.type}",
         total_bytes=sum(file.stat().st_size for file in weights),
@@ -145,12 +164,26 @@ def load(folder: Path, wanted: Wanted, *, progress: Progress) -> Checkpoint:
         raise CheckpointError(f"the weights in {folder} do not load: {_first_line(error)}") from error
     log.info("weights in memory after %.1f s", time.monotonic() - started)
     name = str(dtype).removeprefix("torch.")
-    return Checkpoint(model, tokenizer, device.type, name, _eos_ids(folder, config), plan)
+    return LoadedModel(model, device.type, name, _eos_ids(folder, config), plan)
 
 
-def go_offline() -> None:
-    """Keeps the Hugging Face libraries off the network. Has to come before their import."""
+def runs_on_cpus(folder: Path, *, device: str) -> bool:
+    """Whether it is a T5 that will run on CPUs; `device` as in `Wanted`. Raises `CheckpointError`."""
+    if read_config(folder).get("model_type") not in OUR_MODELS:
+        return False
+    if device == "cpu" or (device == "auto" and not any(map(Path.exists, GPU_FILES))):
+        return True
+    set_libraries()
+    import torch
+
+    return _device(torch, device) == "cpu"
+
+
+def set_libraries() -> None:
+    """Keeps the Hugging Face libraries off the network, and OpenMP's threads off busy cores. Before their import."""
     os.environ.update(OFFLINE)
+    for name, value in PATIENT.items():
+        os.environ.setdefault(name, value)
 
 
 def find_weights(folder: Path) -> list[Path]:
@@ -199,7 +232,12 @@ def _shards(path: Path) -> list[Path]:
     return [path.parent / name for name in names]
 
 
-def _load_tokenizer(transformers: Any, folder: Path) -> FolderTokenizer:
+def load_tokenizer(folder: Path) -> FolderTokenizer:
+    """Raises `CheckpointError`."""
+    set_libraries()
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
     if not (folder / "tokenizer.json").is_file():
         raise CheckpointError(
             f"{folder} has no tokenizer.json; make it with AutoTokenizer.from_pretrained(…).save_pretrained(…)"
@@ -232,6 +270,7 @@ def _load_t5(
             available=_available(device),
             weight_bytes=1 if wanted.is_int8 else dtype.itemsize,
             cache_bytes=dtype.itemsize,
+            num_engines=wanted.num_engines,
             screen_bytes=0 if layout == "plain" else 5,  # int8, and float32 to score what int8 leaves in the race
         )
     except KeyError as error:

@@ -58,17 +58,25 @@ class Plan:
 
 
 def plan(
-    config: T5Config, room: Room, *, available: int, weight_bytes: int, cache_bytes: int, screen_bytes: int = 0
+    config: T5Config,
+    room: Room,
+    *,
+    available: int,
+    weight_bytes: int,
+    cache_bytes: int,
+    screen_bytes: int = 0,
+    num_engines: int = 1,
 ) -> Plan:
     """Raises `DoesNotFit`.
 
     available: bytes free on the device. weight_bytes: of one number of the weight matrices; cache_bytes: of one
     number of the caches and of the embedding; screen_bytes: what one number of the output layer takes once more.
+    num_engines: processes that share weights and slots, each with a working space of its own.
     """
     table = config.vocab_size * config.d_model
     weights = config.num_matrix_weights * weight_bytes + table * (cache_bytes + screen_bytes)
     slot = slot_bytes(config, room, cache_bytes)
-    workspace = workspace_bytes(config, room)
+    workspace = num_engines * workspace_bytes(config, room)
     usable = int(available * (1 - RESERVE)) - weights - workspace
     num_slots = min(room.max_batch_size, usable // slot)
     if num_slots < 1:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
+from serving.checkpoint.folder import LoadedModel
 from serving.engine.caches import Caches
 from serving.engine.drawing import Draw, draw
 from serving.engine.encoding import EncoderRun, Pace
@@ -93,6 +95,31 @@ class T5Engine:
         self._num_usable = num_slots
         self._num_calm_steps = 0
 
+    @classmethod
+    def for_model(cls, loaded: LoadedModel, *, num_slots: int, num_threads: int = 0) -> T5Engine:
+        """With room for sequences as long as the plan of its memory has them."""
+        if loaded.plan is None:
+            raise ValueError("this model is no T5: its memory has no plan")
+        room = loaded.plan.room
+        return cls(
+            loaded.model,
+            eos_ids=loaded.eos_ids,
+            num_slots=num_slots,
+            max_source=room.max_source,
+            max_target=room.max_target,
+            num_threads=num_threads,
+        )
+
+    @property
+    def num_threads(self) -> int:
+        """Of one step, on a CPU; 0 leaves it to PyTorch."""
+        return self._num_threads
+
+    @num_threads.setter
+    def num_threads(self, count: int) -> None:
+        if count != self._num_threads:
+            self._num_threads, self._thread = count, None
+
     @property
     def num_slots(self) -> int:
         return self._num_usable
@@ -104,14 +131,23 @@ class T5Engine:
 
     def choose_threads(self, num_cores: int) -> None:
         """Takes the number of threads with which steps are fastest. Before the first sequence; for a CPU."""
-        num_rows = min(PROBE_ROWS, self._caches.num_slots)
+
+        def set_threads(count: int) -> None:
+            self.num_threads = count
+
+        choose_threads(num_cores, set_threads=set_threads, step=self.probe(min(PROBE_ROWS, self._caches.num_slots)))
+
+    def probe(self, num_rows: int) -> Callable[[], None]:
+        """A decoder step of that many rows in the middle of their answers, to be timed before the first sequence."""
         for slot in range(num_rows):
             self._caches.open(slot, 1)
         d_kv = self._model.config.d_kv
         num_keys, num_source = rounded(PROBE_KEYS, d_kv), rounded(2 * PROBE_KEYS, d_kv)
         zeros_B = torch.zeros(num_rows, dtype=torch.int64)
 
+        @torch.inference_mode()
         def step() -> None:
+            self._settle()
             view = View(
                 self._caches,
                 self._bias,
@@ -125,8 +161,7 @@ class T5Engine:
             else:
                 self._model.scores(states_BM)
 
-        with torch.inference_mode():
-            self._num_threads = choose_threads(num_cores, set_threads=torch.set_num_threads, step=step)
+        return step
 
     def step(self, running: list[Sequence]) -> None:
         """Frees the slots of those who left, encodes a slice of the newcomers, gives each row its next token."""

@@ -28,6 +28,9 @@ class Readings:
     num_running: Callable[[], int]
     num_slots: Callable[[], int]
     cache_bytes: Callable[[], int]
+    num_workers: Callable[[], int]
+    num_workers_replaced: Callable[[], int]
+    workers_bytes: Callable[[], int]
     is_ready: Callable[[], bool]
 
 
@@ -108,6 +111,13 @@ class ServerMetrics:
             Gauge("serving_sequences_running", "Slots used: sequences in the batch", readings.num_running),
             Gauge("serving_slots", "Sequences that can run at once", readings.num_slots),
             Gauge("serving_cache_bytes", "Memory of the attention caches", readings.cache_bytes),
+            Gauge("serving_workers", "Engine processes; 0 where the engine runs in this one", readings.num_workers),
+            Gauge(
+                "serving_workers_replaced",
+                "Engine processes that died and were replaced",
+                readings.num_workers_replaced,
+            ),
+            Gauge("serving_workers_memory_bytes", "Memory of the engine processes together", readings.workers_bytes),
             Gauge("serving_ready", "1 when /health says 200", lambda: float(readings.is_ready())),
             *process_metrics(),
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -21,6 +22,17 @@ class ProcessCounter:
     def lines(self) -> list[str]:
         times = os.times()
         return [f"{self.name} {times.user + times.system:.2f}"]
+
+
+def proportional_bytes(pids: list[int]) -> int:
+    """Memory of processes that share some of it: each page counts once, a share for each; 0 for one that is gone."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for line in (PROC.parent / str(pid) / "smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1]) * 1024
+    return total
 
 
 def process_metrics() -> list[Metric]:

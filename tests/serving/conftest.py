@@ -83,6 +83,7 @@ class ServerProcess:
                 "HOST": "127.0.0.1",
                 "PORT": "0",
                 "NUM_THREADS": "1",
+                "NUM_WORKERS": "1",
                 "PYTHONUNBUFFERED": "1",
                 "CUDA_VISIBLE_DEVICES": "",
             }
@@ -154,7 +155,7 @@ class ServerThread:
         from serving.__main__ import compose
         from serving.config import ServerConfig
 
-        self.server = compose(ServerConfig(host="127.0.0.1", port=0, num_threads=1, **settings))
+        self.server = compose(ServerConfig(host="127.0.0.1", port=0, **{"num_threads": 1, "num_workers": 1} | settings))
         self.status = None
         self.thread = threading.Thread(target=self._run)
         self.thread.start()

@@ -92,7 +92,7 @@ def test_a_safetensors_folder_loads_as_float32_on_a_cpu_and_names_its_phases(fol
     got = open_folder(folder, progress)
 
     assert (got.device, got.dtype) == ("cpu", "float32")
-    assert [phase.split()[1] for phase, _ in progress.phases] == ["PyTorch", "the", "weights,"]
+    assert [phase.split()[1] for phase, _ in progress.phases] == ["the", "PyTorch", "weights,"]
     file_bytes = (folder / "model.safetensors").stat().st_size
     assert progress.phases[-1][1] == file_bytes
     # all of the file but its header, which names the tensors
