@@ -125,7 +125,8 @@ def test_outputs_are_those_that_people_and_scripts_read(system):
         assert "provider_versions" in names  # of every stack, for the plan review
         return names - {"provider_versions"}
 
-    assert outputs("registry") == {"image_prefix", "serving_trigger", "staging_bucket", "ui_trigger"}
+    for_ci = {"planner_email", "deployer_email"}
+    assert outputs("registry") == {"image_prefix", "serving_trigger", "staging_bucket", "ui_trigger"} | for_ci
     assert outputs("model") == {"image_uri", "model_name", "model_version"}
     assert outputs("endpoint") == {"deployed_model_id", "endpoint_name", "predict_url", "price_usd_per_hour"}
     assert outputs("ui") == {"image_uri", "ui_url"}
