@@ -24,6 +24,7 @@ from cdk.triggers import ImageTrigger, training_build
 from cdk.vertex import VertexCustomJob, VertexImageBuild, VertexModel
 
 RUNS = "runs"
+LAUNCH = ("python", "-m", "training", "launch")  # one process per GPU; the image's own command is one process
 # Waiting for a machine is no part of the job's own time: spot A100s can take most of a day.
 QUEUE_S = 24 * 3600
 
@@ -134,6 +135,8 @@ class TrainingStack(DeploymentStack):
         }
         if training.command:
             container["command"] = list(training.command)
+        elif training.accelerator_count > 1:
+            container["command"] = list(LAUNCH)
         return {
             "machine_spec": [machine],
             "container_spec": [container],

@@ -44,6 +44,15 @@ def test_the_job_is_told_its_task_where_to_write_and_to_go_on_after_a_spot_machi
     ]
 
 
+def test_several_gpus_are_several_processes(synthesize, configured):
+    machine = {"training__machine_type": "a2-highgpu-8g", "training__accelerator_count": 8}
+    folder = synthesize(configured("local", training__enabled=True, **machine)).folder
+    stack = json.loads((folder / "stacks" / "training" / "cdk.tf.json").read_text())
+
+    container = only(stack, "vertex_custom_job")["worker_pool_specs"][0]["container_spec"][0]
+    assert container["command"] == ["python", "-m", "training", "launch"]
+
+
 def test_the_tuned_model_takes_folder_and_labels_from_the_job_and_its_container_from_the_models_own_stack(tuned):
     model = only(tuned["training"], "vertex_model")
     base = only(tuned["model"], "vertex_model")
