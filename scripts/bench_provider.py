@@ -193,8 +193,6 @@ def main() -> int:
     print(f"`python -m scripts.bench_provider`, medians of {arguments.runs}, commit {commit.strip()}, {machine}\n")
     print("| command | installed as | seconds | min – max | CPU seconds | peak MB of the provider |")
     print("|---|---|---|---|---|---|")
-        "| command | installed as | seconds | min – max | CPU seconds | peak MB of the provider |\n|---|---|---|---|---|---|"
-    )
     print("\n".join(table))
     return 0
 
