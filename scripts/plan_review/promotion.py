@@ -16,6 +16,7 @@ from scripts.plan_review.proposal import Proposal
 
 _NUMBER = re.compile(r"(-?\d+)_(\d+)")
 VERDICT = "promotion_verdict"
+DEFAULT_RULE = "all_greater"  # the provider's, as docs/provider/resources/endpoint_deployed_model.md has it
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def _rule(proposal: Proposal) -> str:
         promotion = block(change.after, "promotion")
         if promotion:
             metrics = ", ".join(str(one) for one in promotion.get("metrics") or [])
-            return f"{promotion.get('rule') or 'the provider’s default rule'} of {metrics}"
+            gain = f", by more than {promotion['min_gain']:g}" if promotion.get("min_gain") else ""
+            return f"{promotion.get('rule') or DEFAULT_RULE} of {metrics}{gain}"
     return ""
 
 

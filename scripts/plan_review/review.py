@@ -13,7 +13,7 @@ from scripts.plan_review.plan.drift import Drift, drifted
 from scripts.plan_review.plan.follows import Follow
 from scripts.plan_review.plan.plans import Action, Change
 from scripts.plan_review.plan.redeployment import Redeployment, redeployment
-from scripts.plan_review.plan.values import Difference, differences
+from scripts.plan_review.plan.values import Difference, block, differences
 from scripts.plan_review.policy import Finding, judge
 from scripts.plan_review.promotion import Promotion, promotions
 from scripts.plan_review.proposal import Proposal
@@ -138,7 +138,8 @@ def _added(stack: str, group: list[Change]) -> Iterator[Row]:
 def _consequence(follow: Follow, moves: dict[str, Redeployment]) -> str:
     moved = moves.get(follow.change.address)
     if moved is not None and follow.attribute in moved.why:
-        return verb(follow.change, moved)
+        gate = ", if its promotion rule lets it" if block(follow.change.after, "promotion") else ""
+        return f"{verb(follow.change, moved)}{gate}"
     return "is planned anew"
 
 

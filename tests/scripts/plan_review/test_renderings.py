@@ -112,3 +112,27 @@ def test_metrics_of_both_model_versions_are_told_with_the_rule(plans):
     assert document.as_document(made)["model_versions"][0]["labels"] == [
         {"label": "eval_rouge1", "old": "47.25", "new": "48.1"}
     ]
+
+
+def test_a_version_that_a_promotion_rule_must_let_through_says_so(plans):
+    output = {"actions": ["update"], "before": f"{plans.MODELS}@1", "after_unknown": True}
+    serving = plans.deployed(promotion=[{"metrics": ["eval_rouge1"], "min_gain": 0.5}])
+    reference = "data.terraform_remote_state.cross-stack-reference-input-model.outputs.version"
+    endpoint = plans.stack(
+        plans.resource(KIND, serving, serving), expressions={f"{KIND}.it": {"model": {"references": [reference]}}}
+    )
+
+    made = plans.reviewed(plans.stack(name="model", outputs={"version": output}), endpoint)
+
+    ((_, consequence),) = made.follows
+    assert consequence == "is redeployed beside the old one, if its promotion rule lets it"
+
+
+def test_the_provider_s_verdict_on_a_version_is_told(plans):
+    old = plans.deployed(promotion=[{"metrics": ["eval_rouge1"]}], promotion_verdict=None)
+    new = old | {"promotion_verdict": "refused: eval_rouge1 43.1 is not above 47.2"}
+
+    text = markdown.render(plans.reviewed(plans.stack(plans.resource(KIND, old, new))))
+
+    assert "Verdict: refused: eval_rouge1 43.1 is not above 47.2" in text
+    assert "Rule: all_greater of eval_rouge1." in text
