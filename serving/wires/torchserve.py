@@ -102,20 +102,16 @@ class TorchServeWire:
         """JSON with `instances` gets JSON with `predictions`; another body is one prompt, and gets text."""
         self._require(model, version)
         raw = await self._exchange.read_bytes(request)
-        value = _value(raw, request.headers.get("content-type", ""))
-        if isinstance(value, str):
-            body = checked({"instances": [value]}, Envelope, known=NAMES)
-        else:
-            body = checked(value, Envelope, known=NAMES)
+        is_json = _is_json(raw, request.headers.get("content-type", ""))
+        value = parse_json(raw) if is_json else {"instances": [_text(raw)]}
+        body = checked(value, Envelope, known=NAMES)
         shared = body.parameters.model_dump(exclude_unset=True) if body.parameters else {}
         asked = [{**shared, **one.model_dump(exclude_unset=True)} for one in body.instances]
         completions = await self._exchange.completions(
             request, [GenerateBody(**self._as_tuned(one)) for one in asked], named="instances"
         )
         texts = [self._shown(one["prompt"], done.text) for one, done in zip(asked, completions, strict=True)]
-        if isinstance(value, str):
-            return Response(texts[0], media_type="text/plain")
-        return JSONResponse({"predictions": texts})
+        return JSONResponse({"predictions": texts}) if is_json else Response(texts[0], media_type="text/plain")
 
     async def models(self) -> JSONResponse:
         name = self._config.name
@@ -169,14 +165,13 @@ class TorchServeWire:
         return prompt + text if self._traits.is_causal else text
 
 
-def _value(raw: bytes, content_type: str) -> Any:
-    """What the body holds: the envelope, or one prompt."""
+def _is_json(raw: bytes, content_type: str) -> bool:
     kind = media_type(content_type)
-    # curl says so of any body that it is not told the type of
-    if kind in (JSON, "application/x-www-form-urlencoded", "") and raw.lstrip()[:1] in (b"{", b"["):
-        return parse_json(raw)
-    if kind == JSON:
-        return parse_json(raw)
+    # curl names the type of a form where it is told none
+    return kind == JSON or (kind in ("", "application/x-www-form-urlencoded") and raw.lstrip()[:1] in (b"{", b"["))
+
+
+def _text(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as error:

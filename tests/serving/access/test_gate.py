@@ -8,20 +8,29 @@ import httpx
 import pytest
 
 from serving.access.keys import digest_of
-from tests.serving.conftest import ROOT
+from tests.serving.conftest import ROOT, ServerThread
 
 KEY, OTHER = "sk-of-alice", "sk-of-ben"
 PREDICT = {"instances": ["Anna"], "parameters": {"max_new_tokens": 4}}
 
 
-@pytest.fixture
-def keys_file(tmp_path):
-    path = tmp_path / "keys.toml"
+@pytest.fixture(scope="module")
+def keys_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("secret") / "keys.toml"
     path.write_text(
         f'[alice]\nsha256 = "{digest_of(KEY)}"\n'
         f'[ben]\nsha256 = "{digest_of(OTHER)}"\nrequests_per_minute = 2\ntokens_per_minute = 0\n'
     )
     return path
+
+
+@pytest.fixture(scope="module")
+def guarded(tiny, keys_file):
+    """One server that asks for keys, for the tests that only ask."""
+    server = ServerThread(model_dir=tiny, keys_file=keys_file).wait_healthy()
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        yield client
+    server.close()
 
 
 def bearer(key):
@@ -46,10 +55,8 @@ PATHS = ("/predict", "/v1/completions", "/invocations", "/v2/models/x/infer", "/
 OPEN = {"/health", "/ping", "/v2/health/live", "/v2/health/ready"}
 
 
-def test_every_route_but_health_asks_for_a_key(serve, keys_file):
-    with httpx.Client(base_url=serve(keys_file=keys_file).url, timeout=60) as client:
-        all_routes = routes(client, bearer(KEY))
-        answers = {(method, path): client.request(method, path) for method, path in all_routes}
+def test_every_route_but_health_asks_for_a_key(guarded):
+    answers = {(method, path): guarded.request(method, path) for method, path in routes(guarded, bearer(KEY))}
 
     assert len(answers) > 30
     refused = {path: answer for (_, path), answer in answers.items() if answer.status_code == 401}
@@ -67,17 +74,14 @@ def test_every_route_but_health_asks_for_a_key(serve, keys_file):
         {"authorization": "Basic " + base64.b64encode(f"anyone:{KEY}".encode()).decode()},
     ],
 )
-def test_a_key_is_taken_in_any_of_its_headers(serve, keys_file, headers):
-    url = serve(keys_file=keys_file).url
-
-    assert httpx.post(url + "/predict", json=PREDICT, headers=headers, timeout=60).status_code == 200
+def test_a_key_is_taken_in_any_of_its_headers(guarded, headers):
+    assert guarded.post("/predict", json=PREDICT, headers=headers).status_code == 200
 
 
-def test_what_is_no_key_is_refused_in_the_words_of_each_wire(serve, keys_file):
-    with httpx.Client(base_url=serve(keys_file=keys_file).url, timeout=60) as client:
-        for headers in (bearer("sk-wrong"), {"authorization": "Basic ???"}, {"authorization": "Digest x"}):
-            assert client.post("/predict", json=PREDICT, headers=headers).status_code == 401
-        said = {path: client.post(path).json() for path in PATHS}
+def test_what_is_no_key_is_refused_in_the_words_of_each_wire(guarded):
+    for headers in (bearer("sk-wrong"), {"authorization": "Basic ???"}, {"authorization": "Digest x"}):
+        assert guarded.post("/predict", json=PREDICT, headers=headers).status_code == 401
+    said = {path: guarded.post(path).json() for path in PATHS}
 
     assert said["/predict"]["error"]["reason"] == "unauthorized"
     assert said["/v1/completions"]["error"]["code"] == "invalid_api_key"
@@ -87,11 +91,10 @@ def test_what_is_no_key_is_refused_in_the_words_of_each_wire(serve, keys_file):
     assert "a key is asked for" in said["/v2/models/x/infer"]["error"]
 
 
-def test_a_clients_own_quota_holds_for_it_alone(serve, keys_file):
-    with httpx.Client(base_url=serve(keys_file=keys_file).url, timeout=60) as client:
-        bens = [client.post("/predict", json=PREDICT, headers=bearer(OTHER)) for _ in range(3)]
-        alices = [client.post("/predict", json=PREDICT, headers=bearer(KEY)) for _ in range(3)]
-        read = client.get("/v1/models", headers=bearer(OTHER))
+def test_a_clients_own_quota_holds_for_it_alone(guarded):
+    bens = [guarded.post("/predict", json=PREDICT, headers=bearer(OTHER)) for _ in range(3)]
+    alices = [guarded.post("/predict", json=PREDICT, headers=bearer(KEY)) for _ in range(3)]
+    read = guarded.get("/v1/models", headers=bearer(OTHER))
 
     assert [answer.status_code for answer in bens] == [200, 200, 429]
     assert int(bens[2].headers["retry-after"]) in range(20, 31)

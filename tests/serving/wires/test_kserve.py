@@ -190,6 +190,23 @@ def test_a_malformed_size_of_the_json_is_refused(client, header):
     assert LENGTH in reply.json()["error"]
 
 
+@pytest.mark.parametrize("size", ["abc", "-5", "99999999", "9" * 40, "", "1.5", None])
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/invocations", "application/vnd.sagemaker-triton.binary+json"),
+        ("/predict", "application/vnd.vertex-ai-triton.binary+json"),
+    ],
+)
+def test_through_a_cloud_a_malformed_size_of_the_json_is_refused(client, path, kind, size):
+    head, rest = binary_text(PROMPT)
+    content_type = kind if size is None else f"{kind};json-header-size={size}"
+
+    reply = client.post(path, content=json.dumps(head).encode() + rest, headers={"content-type": content_type})
+
+    assert (reply.status_code, list(reply.json())) == (400, ["error"])
+
+
 @pytest.mark.parametrize("size", [-1, "4", 10**6, True])
 def test_a_malformed_size_of_a_tensor_is_refused(client, size):
     head, rest = binary_text(PROMPT)
