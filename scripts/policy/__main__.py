@@ -6,6 +6,7 @@ buckets, registries, grants and endpoints; of Cloud Run v2 and of our own provid
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -28,7 +29,8 @@ def main() -> int:
     try:
         reasons = suppressions(SUPPRESSIONS)
         folder = synthesize_deployment(load(env))
-        outcome = judge(check(sorted((folder / "stacks").glob("*/cdk.tf.json"))), reasons)
+        files = sorted((folder / "stacks").glob("*/cdk.tf.json"))
+        outcome = judge(check(files), reasons, present=resources(files))
     except (ConfigError, SourceError, PolicyCheckFailed) as error:
         print(error, file=sys.stderr)
         return 1
@@ -51,6 +53,14 @@ def check(files: list[Path]) -> str:
     options = ["--framework", "terraform_json", "--skip-download", "--compact", "--quiet", "-o", "json"]
     out = subprocess.run([program, *named, *options], capture_output=True, text=True, check=False)
     return out.stdout or out.stderr
+
+
+def resources(files: list[Path]) -> set[str]:
+    """Every resource of these stacks, with its type and without: checkov names them either way."""
+    kinds = [
+        (kind, names) for file in files for kind, names in json.loads(file.read_text()).get("resource", {}).items()
+    ]
+    return {text for kind, names in kinds for name in names for text in (name, f"{kind}.{name}")}
 
 
 def told(outcome: Outcome) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Outcome:
-    """stale: suppressions, as check and resource, that find nothing any more."""
+    """stale: suppressions, as check and resource, that find nothing any more in a resource that is there."""
 
     passed: int
     open: tuple[Finding, ...]
@@ -42,8 +42,8 @@ class Outcome:
         return not self.open and not self.stale
 
 
-def judge(output: str, reasons: dict[tuple[str, str], str]) -> Outcome:
-    """checkov's standard output. PolicyCheckFailed when nothing was checked."""
+def judge(output: str, reasons: dict[tuple[str, str], str], *, present: Collection[str]) -> Outcome:
+    """checkov's standard output. present: the resources it was given. PolicyCheckFailed when nothing was checked."""
     passed, found = _read(output)
     if not passed and not found:
         raise PolicyCheckFailed("checkov checked nothing: it may have found no file of a kind that it knows")
@@ -52,7 +52,7 @@ def judge(output: str, reasons: dict[tuple[str, str], str]) -> Outcome:
         passed=passed,
         open=tuple(finding for finding in found if finding.key not in reasons),
         suppressed=tuple((finding, reasons[finding.key]) for finding in found if finding.key in reasons),
-        stale=tuple(sorted(set(reasons) - here)),
+        stale=tuple(sorted(key for key in set(reasons) - here if key[1] in present)),
     )
 
 

@@ -75,10 +75,11 @@ def _what(before: Priced | None, after: Priced | None) -> str:
 def _builds(plans: Sequence[StackPlan]) -> dict[str, Document]:
     """What each image is built with, by image name: the build of the trigger that names it."""
     return {
-        str(block(change.values, "substitutions").get("_IMAGE")): block(change.values, "build")
+        image: block(change.values, "build")
         for plan in plans
         for change in plan.of_type("google_cloudbuild_trigger")
         if change.action is not Action.DESTROY
+        and (image := str(block(change.values, "substitutions").get("_IMAGE") or ""))
     }
 
 
@@ -86,7 +87,7 @@ def _once(
     change: Change, builds: dict[str, Document], followed: Sequence[Follow], where: Surroundings
 ) -> Iterator[Once]:
     if change.type == "vertex_image_build" and change.arrives:
-        yield _build(change, builds.get(str(change.values.get("image"))))
+        yield _build(change, builds.get(str(change.values.get("image") or "")))
     if change.type == "vertex_custom_job" and change.arrives:
         yield _run(change, where)
     moved = redeployment(change, followed)
@@ -100,7 +101,7 @@ def _once(
 
 def _build(change: Change, build: Document | None) -> Once:
     if build is None:
-        return Once(change.stack, change.address, None, "one build; its trigger is not in these plans")
+        return Once(change.stack, change.address, None, "one build; what its trigger is like is not in these plans")
     options = block(build, "options")
     machine, minutes = options.get("machine_type") or DEFAULT_BUILD_MACHINE, _hours(build.get("timeout") or "600s") * 60
     what = f"one build of at most {minutes:g} min on {machine}"

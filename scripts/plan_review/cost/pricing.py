@@ -74,10 +74,10 @@ def _deployed_model(values: Document, where: Surroundings) -> Priced:
 
 
 def _image(values: Document, where: Surroundings) -> Priced:
-    name = str(values.get("image", "")).rpartition("/")[2] or "image"
+    name = str(values.get("image") or "").rpartition("/")[2]
     if name != SERVING_IMAGE:
         rate = table().rate("artifact-registry", "storage", where.region)
-        return Priced(f"image {name}", Cost(by_use=f"{rate.usd:.2f} per {rate.unit}"), rate.note, rate.source)
+        return Priced(f"image {name}".strip(), Cost(by_use=f"{rate.usd:.2f} per {rate.unit}"), rate.note, rate.source)
     size_gb = serving_image_gb(where.config)
     rate = table().rate("artifact-registry", "storage", where.region)
     what = f"image {name}, about {size_gb:.0f} GB"

@@ -133,6 +133,14 @@ def test_a_build_costs_its_minutes_once_and_its_disk_is_unknown(plans):
     assert "price unknown" in once.what
 
 
+def test_a_build_whose_image_has_no_name_yet_is_unknown(plans):
+    trigger = plans.resource("google_cloudbuild_trigger", None, {"substitutions": {"_IMAGE": None}, "build": [{}]})
+    made = plans.proposal(plans.stack(trigger, plans.resource("vertex_image_build", None, {"image": None})))
+
+    assert [once.usd for once in made.bill.once] == [None]
+    assert [line.what for line in made.bill.lines] == ["image"]
+
+
 def test_an_image_that_stays_is_not_built(plans):
     image = {"image": "europe-west4-docker.pkg.dev/p/flan-images/flan-t5-serving"}
 
