@@ -61,7 +61,7 @@ class WorkerPool:
 
         Raises `BatchFailed`, and `WorkerFailed` when no worker is left.
         """
-        self._replace([worker for worker in self.workers if not worker.sequences and worker.connection.poll()])
+        self._replace([worker for worker in self.workers if not worker.sequences and self._is_dead(worker)])
         if not self.workers:
             raise WorkerFailed("no worker process is left")
         self._send_orders(running)
@@ -149,6 +149,15 @@ class WorkerPool:
         if leavers:
             self._send(worker, Order(leavers=tuple(leavers), num_threads=worker.num_threads))
         return is_heard
+
+    def _is_dead(self, worker: Worker) -> bool:
+        """Of an idle one; what it still has to say concerns nobody any more."""
+        try:
+            while worker.connection.poll():
+                worker.connection.recv()
+        except (EOFError, OSError):
+            return True
+        return False
 
     def _stalled(self) -> list[Worker]:
         late = time.monotonic() - self._stall_s

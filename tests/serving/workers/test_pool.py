@@ -152,6 +152,15 @@ def test_a_worker_that_dies_idle_fails_nobody(pool, ask):
     assert pool.num_replaced == 2
 
 
+def test_a_worker_whose_last_report_nobody_reads_is_not_taken_for_dead(pool, ask):
+    for number in range(8):
+        pool.step([ask(number, length=60)])  # the one before is dropped while its worker is in a step
+        time.sleep(0.02)
+    run(pool, {0: [ask(9)]})
+
+    assert pool.num_replaced == 0
+
+
 def test_a_worker_that_hangs_is_killed_and_replaced(pool, ask):
     running = [ask(1, length=60), ask(2, length=60)]
     pool.step(running)
