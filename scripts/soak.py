@@ -84,7 +84,8 @@ class Soak:
     async def _watch(self, end: float, every_s: float) -> None:
         while time.monotonic() < end:
             page = await asyncio.to_thread(read_page, self.url)
-            self.memory_mb.append(page["process_resident_memory_bytes"] / 1e6)
+            memory = page["process_resident_memory_bytes"] + page["serving_workers_memory_bytes"]
+            self.memory_mb.append(memory / 1e6)
             self.num_fds.append(int(page["process_open_fds"]))
             await asyncio.sleep(every_s)
 

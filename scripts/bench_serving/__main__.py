@@ -2,6 +2,7 @@
 
     python -m scripts.bench_serving            about 24 minutes; wants a quiet machine
     python -m scripts.bench_serving --quick    about 3 minutes, small loads; figures to look at, not to keep
+    python -m scripts.bench_serving --resume --stop-after 4    the next four minutes' worth, where the last run ended
 
 Writes serving.json (every number), serving.md (medians, ratios) and serving.svg into --out. Needs the package index
 once, for the peers' own virtual environment. All traffic stays on loopback, every load ends by itself.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import platform
 import signal
@@ -37,9 +39,13 @@ WEIGHT_BYTES = {"fp32": 4, "int8": 1}
 class Bench:
     """Every contender over every shape, loaded once, measured by turns."""
 
-    def __init__(self, plan: plans.Plan, chosen: list[Kind], *, python: Path, home: Path, end: float) -> None:
+    def __init__(
+        self, plan: plans.Plan, chosen: list[Kind], *, python: Path, home: Path, end: float, stop: float = math.inf
+    ) -> None:
+        """Begins no later round that would end after `end`, and nothing at all after `stop`."""
         self._plan = plan
         self._end = end
+        self._stop = stop
         self._contenders = {
             shape: [
                 Contender(kind, make_folder(home, shape), python=python, log=home / f"{shape} {kind.name}.log")
@@ -48,16 +54,14 @@ class Bench:
             for shape in plan.loads
         }
         self.runs: dict[str, list[dict[str, Any]]] = {shape: [] for shape in plan.loads}
+        self.layouts: dict[str, str] = {}
 
     def measure(self) -> None:
+        """What `runs` does not hold yet."""
         try:
-            for shape, fleet in self._contenders.items():
-                for contender in fleet:
-                    seconds = contender.start()
-                    run(Load("warm-up", (4, 4), 1, 60), contender.url, can_stream=False)
-                    contender.pause()
-                    print(f"{shape}: {contender.kind.name} loaded in {seconds:.0f} s", flush=True)
             for number, shape in enumerate(self._plan.rounds):
+                if not self._is_left(shape, self._plan.rounds[:number].count(shape)):
+                    continue
                 if number >= len(self._plan.loads) and time.monotonic() > self._end - self._last_round_s(shape):
                     print(f"{shape}: no time is left for another round", flush=True)
                     continue
@@ -67,10 +71,37 @@ class Bench:
                 for contender in fleet:
                     contender.stop()
 
+    def _fleet(self, shape: str, number: int) -> list[Contender]:
+        return [c for c in self._contenders[shape] if number == 0 or not c.kind.is_slow]
+
+    def _is_measured(self, shape: str, number: int, load: Load, contender: Contender) -> bool:
+        wanted = (contender.kind.name, load.name, number)
+        return any((run["contender"], run["load"], run["round"]) == wanted for run in self.runs[shape])
+
+    def _is_left(self, shape: str, number: int) -> bool:
+        fleet = self._fleet(shape, number)
+        loads = self._plan.loads[shape]
+        return any(not self._is_measured(shape, number, load, contender) for load in loads for contender in fleet)
+
+    def _load(self, shape: str) -> None:
+        """Starts the contenders of a shape that do not run yet; they stay loaded, and paused between their turns."""
+        for contender in self._contenders[shape]:
+            if contender.is_running:
+                continue
+            seconds = contender.start()
+            run(Load("warm-up", (4, 4), 1, 60), contender.url, can_stream=False)
+            self.layouts[contender.kind.name] = contender.layout()
+            contender.pause()
+            print(f"{shape}: {contender.kind.name} loaded in {seconds:.0f} s", flush=True)
+
     def _round(self, shape: str, number: int) -> None:
-        fleet = [c for c in self._contenders[shape] if number == 0 or not c.kind.is_slow]
+        self._load(shape)
         for load in self._plan.loads[shape]:
-            for contender in fleet:
+            for contender in self._fleet(shape, number):
+                if self._is_measured(shape, number, load, contender):
+                    continue
+                if time.monotonic() > self._stop:
+                    return
                 rate = self._rate(shape, contender.kind) if load.name == plans.POISSON else None
                 if load.name == plans.POISSON and not rate:
                     continue
@@ -116,13 +147,17 @@ def main() -> int:
     # an ended benchmark must not leave stopped servers behind
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     started, load_average = time.monotonic(), os.getloadavg()[0]
+    before = _earlier(options.out / "serving.json") if options.resume else {}
     cores = len(os.sched_getaffinity(0))
     chosen = [kind for kind in kinds(cores) if not options.only or any(part in kind.name for part in options.only)]
     with contextlib.ExitStack() as stack:
         home = options.home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-serving-")))
         python = make_venv(ROOT / ".flanstack" / "bench-venv")
         bandwidth = read_bandwidth(cores)
-        bench = Bench(_plan(options), chosen, python=python, home=home, end=started + options.minutes * 60)
+        end, stop = started + options.minutes * 60, started + options.stop_after * 60
+        bench = Bench(_plan(options), chosen, python=python, home=home, end=end, stop=stop)
+        for shape, part in before.get("shapes", {}).items():
+            bench.runs[shape] = part["runs"]
         bench.measure()
     machine = {
         "cpu": _cpu_name(),
@@ -135,12 +170,24 @@ def main() -> int:
         "command": " ".join(["python -m scripts.bench_serving", *sys.argv[1:]]),
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "commit": _commit(),
-        "minutes": (time.monotonic() - started) / 60,
+        "minutes": before.get("minutes", 0) + (time.monotonic() - started) / 60,
+        "layouts": before.get("layouts", {}) | bench.layouts,
         "machine": machine,
-        "shapes": {shape: _shape(shape, runs, bandwidth) for shape, runs in bench.runs.items()},
+        "shapes": {shape: _shape(shape, runs, bandwidth) for shape, runs in bench.runs.items() if runs},
     }
     _write(options.out, numbers)
     return 0
+
+
+def _earlier(path: Path) -> dict[str, Any]:
+    """The numbers of the run to go on with; none where there are none of this commit."""
+    if not path.is_file():
+        return {}
+    numbers: dict[str, Any] = json.loads(path.read_text())
+    if numbers["commit"] == _commit():
+        return numbers
+    print(f"{path} is of commit {numbers['commit']}; beginning anew", flush=True)
+    return {}
 
 
 def _plan(options: argparse.Namespace) -> plans.Plan:
@@ -191,6 +238,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--only", action="append", help="contenders whose name holds this text; may be given again")
     parser.add_argument(
         "--minutes", type=float, default=24.5, help="begin no round that would end later (default 24.5)"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on where the last run into --out has ended")
+    parser.add_argument(
+        "--stop-after", type=float, default=math.inf, help="minutes after which nothing more is begun; see --resume"
     )
     parser.add_argument(
         "--home", type=Path, help="folder for the model folders and logs; kept. Default: a new temporary one"

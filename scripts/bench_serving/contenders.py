@@ -16,6 +16,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(__file__).with_name("peers")
@@ -33,6 +34,7 @@ class Kind:
     env: tuple[tuple[str, str], ...] = ()
     can_stream: bool = False
     is_slow: bool = False
+    layout: str = "one process"
 
     @property
     def is_ours(self) -> bool:
@@ -46,8 +48,22 @@ def kinds(num_cores: int) -> list[Kind]:
     return [
         Kind("project int8", "int8", env=(("QUANTIZE", "int8"),), can_stream=True),
         Kind("project fp32", "fp32", env=(("QUANTIZE", "none"),), can_stream=True),
-        Kind("CTranslate2 int8", "int8", "ct2_batcher.py", ("int8", cores, "1"), can_stream=True),
-        Kind("CTranslate2 fp32", "fp32", "ct2_batcher.py", ("float32", "1", cores), can_stream=True),
+        Kind(
+            "CTranslate2 int8",
+            "int8",
+            "ct2_batcher.py",
+            ("int8", cores, "1"),
+            can_stream=True,
+            layout=f"{cores} workers x 1 thread",
+        ),
+        Kind(
+            "CTranslate2 fp32",
+            "fp32",
+            "ct2_batcher.py",
+            ("float32", "1", cores),
+            can_stream=True,
+            layout=f"1 worker x {cores} threads",
+        ),
         Kind("LitServe fp32", "fp32", "litserve_static.py", is_slow=True),
         Kind("naive fp32", "fp32", "naive.py", is_slow=True),
     ]
@@ -98,9 +114,25 @@ class Contender:
         if self._output is not None:
             self._output.close()
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
+
+    def layout(self) -> str:
+        """Of processes and threads: what the project's server has found best, what the others were told."""
+        if not self.kind.is_ours:
+            return self.kind.layout
+        url = f"http://{urlsplit(self.url).netloc}/metrics"
+        with urllib.request.urlopen(url, timeout=30) as page:
+            lines = page.read().decode().splitlines()
+        number = next(int(float(line.split()[1])) for line in lines if line.startswith("serving_workers "))
+        return f"{number} worker processes, as measured at its start" if number else "one process"
+
     def peak_mb(self) -> float:
-        """The most memory that each process of the group has held, added up."""
-        return sum(_peak_mb(pid) for pid in self._group())
+        """The most memory that each process of the group has held, added up; what they share counts once."""
+        group = self._group()
+        shared = sum(_status_mb(pid, "smaps_rollup", "Rss:") - _status_mb(pid, "smaps_rollup", "Pss:") for pid in group)
+        return sum(_status_mb(pid, "status", "VmHWM:") for pid in group) - shared
 
     def _command(self, port: int) -> list[str]:
         if self.kind.script is None:
@@ -146,9 +178,9 @@ class Contender:
         return found
 
 
-def _peak_mb(pid: int) -> float:
+def _status_mb(pid: int, file: str, key: str) -> float:
     with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+        for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+            if line.startswith(key):
                 return int(line.split()[1]) / 1000
     return 0.0

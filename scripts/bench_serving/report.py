@@ -37,7 +37,11 @@ def markdown(report: dict[str, Any]) -> str:
         "Random weights in Flan-T5's exact shapes, 128 tokens in; all servers stay loaded, the rounds are interleaved, "
         "figures are medians over the rounds. `>`: time was over before all requests were answered.",
         "",
+        "Layouts: " + "; ".join(f"{name} {layout}" for name, layout in report.get("layouts", {}).items()) + ".",
+        "",
         "![tokens per second](serving.svg)",
+        "",
+        "Where the time goes and what was tried: [serving-analysis.md](serving-analysis.md).",
     ]
     for shape, part in report["shapes"].items():
         lines += ["", f"## Flan-T5-{shape}, {part['rounds']} rounds", "", *_shape(part)]
