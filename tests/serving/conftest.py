@@ -55,6 +55,31 @@ def make_folder(folder, *, seed=3, **overrides):
     return folder
 
 
+def make_causal_folder(folder, *, marks=(), num_positions=256):
+    """A random GPT-2 with the tiny T5's tokenizer; `marks` are added to it as special tokens, as dolly has them."""
+    import torch
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    make_folder(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"additional_special_tokens": list(marks)})
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(tokenizer),
+        n_positions=num_positions,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        bos_token_id=1,
+        eos_token_id=1,
+        initializer_range=0.3,
+    )
+    (folder / "model.safetensors").unlink()
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     return make_folder(tmp_path_factory.mktemp("models") / "tiny-t5")

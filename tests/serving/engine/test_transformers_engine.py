@@ -11,7 +11,7 @@ from serving.request import GenerateBody
 from serving.sequence import Delta, Sequence
 from serving.validation import Limits, validate
 from tests.serving.checkpoint.test_folder import open_folder
-from tests.serving.conftest import make_folder
+from tests.serving.conftest import make_causal_folder
 
 LIMITS = Limits(max_input_tokens=64, max_new_tokens=64, default_new_tokens=12)
 PROMPTS = ["Anna asks Ben to bring bread.", "Tom: when?", "6"]
@@ -19,24 +19,7 @@ PROMPTS = ["Anna asks Ben to bring bread.", "Tom: when?", "6"]
 
 @pytest.fixture(scope="module")
 def gpt2(tmp_path_factory):
-    """A random GPT-2 folder with the tiny T5's tokenizer."""
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    folder = make_folder(tmp_path_factory.mktemp("models") / "gpt2")
-    torch.manual_seed(0)
-    config = GPT2Config(
-        vocab_size=300,
-        n_positions=128,
-        n_embd=32,
-        n_layer=2,
-        n_head=4,
-        bos_token_id=1,
-        eos_token_id=1,
-        initializer_range=0.3,
-    )
-    (folder / "model.safetensors").unlink()
-    GPT2LMHeadModel(config).save_pretrained(folder)
-    return folder
+    return make_causal_folder(tmp_path_factory.mktemp("models") / "gpt2", num_positions=128)
 
 
 def run(checkpoint, prompts, *, is_streaming=False):

@@ -5,34 +5,9 @@ import json
 import httpx
 import pytest
 
-from tests.serving.conftest import ServerProcess, make_folder
+from tests.serving.conftest import ROOT, ServerProcess, make_causal_folder
 
 DOLLY_MARKS = ["### End", "### Instruction:", "### Response:"]
-
-
-def make_causal_folder(folder, *, marks=()):
-    """A random GPT-2 with the tiny T5's tokenizer; `marks` are added to it as special tokens, as dolly has them."""
-    import torch
-    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
-
-    make_folder(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.add_special_tokens({"additional_special_tokens": list(marks)})
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    config = GPT2Config(
-        vocab_size=len(tokenizer),
-        n_positions=256,
-        n_embd=32,
-        n_layer=2,
-        n_head=4,
-        bos_token_id=1,
-        eos_token_id=1,
-        initializer_range=0.3,
-    )
-    (folder / "model.safetensors").unlink()
-    GPT2LMHeadModel(config).save_pretrained(folder)
-    return folder
 
 
 SHORT = {"max_input_tokens": 150, "max_new_tokens": 64, "default_new_tokens": 12}
@@ -51,8 +26,6 @@ def dolly(tmp_path_factory):
 @pytest.fixture(scope="session")
 def mini():
     """The embedded model behind a real server process: the one whose answers can be read."""
-    from tests.serving.conftest import ROOT
-
     server = ServerProcess(MODEL_DIR=ROOT / "models" / "dialogue-t5-mini").wait_healthy()
     yield server
     server.close()
@@ -67,6 +40,4 @@ def mini_client(mini):
 @pytest.fixture(scope="session")
 def golden(mini):
     """Prompts and answers of the embedded model."""
-    from tests.serving.conftest import ROOT
-
     return json.loads((ROOT / "models" / "dialogue-t5-mini" / "golden.json").read_text())
