@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from provider.deployed_model.lineage import lineage_of
+from provider.names import split_model
 from tfplugin.resource import PluginError
 from tfplugin.values import State, is_known
 
@@ -20,7 +20,7 @@ WHOLE = 100
 class Shares:
     """The shares planned so far, by endpoint and resource. Thread-safe: Terraform plans several at once."""
 
-    _planned: dict[str, dict[str, tuple[str, int]]] = field(default_factory=dict)
+    _planned: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, planned: State) -> None:
@@ -28,15 +28,19 @@ class Shares:
 
         What is not known yet is not counted.
         """
-        values = [planned["endpoint"], planned["deployed_model_id"], planned["traffic_percent"]]
-        if not is_known(values):
+        endpoint, track = planned["endpoint"], planned["track"]
+        if not is_known([endpoint, track, planned["model"], planned["traffic_percent"]]):
             return
-        endpoint, number, percent = values
+        # Not the deployed model's id: a replacement is planned twice, and has another one the second time.
+        key = (split_model(planned["model"])[0].rpartition("/")[2], track or "")
         with self._lock:
             shares = self._planned.setdefault(endpoint, {})
-            shares[lineage_of(str(number))] = (f"{planned['model']}".rpartition("/")[2], int(percent))
-            total = sum(share for _, share in shares.values())
-            told = " and ".join(f"{share} to {model}" for model, share in shares.values())
+            shares[key] = int(planned["traffic_percent"])
+            total = sum(shares.values())
+            told = " and ".join(
+                f"{share} to {model}" + (f" ({of_track})" if of_track else "")
+                for (model, of_track), share in shares.items()
+            )
         if total > WHOLE:
             raise PluginError(
                 f"{endpoint.rpartition('/')[2]} is to give {total} % of its traffic",

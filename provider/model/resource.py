@@ -101,10 +101,13 @@ class Model:
         registry = registry_of(self.api, context.stop, state["id"])
         if state["version_id"] is None:
             return self._read_unfinished(context, registry, state)
-        left = self._uploads(registry, state).left(state)
+        uploads = self._uploads(registry, state)
         found = registry.find(f"{state['id']}@{state['version_id']}")
         if found is not None:
-            return seen(found, state) | {"versions": left}
+            now = seen(found, state)
+            is_anew = state["create_time"] not in (None, now["create_time"])  # by others, under the same number
+            return now | {"versions": uploads.left(state | {"versions": []} if is_anew else state)}
+        left = uploads.left(state)
         return without_version(state, set(left)) if left else None
 
     def _read_unfinished(self, context: Context, registry: Registry, state: State) -> State | None:

@@ -138,3 +138,15 @@ def test_scaling_drift_in_every_attribute_is_shown_and_taken_back(flan, cloud, e
     (after,) = cloud.deployed_to(endpoint)
     assert after["createTime"] == one["createTime"]
     assert "autoscalingMetricSpecs" not in after["dedicatedResources"]
+
+
+def test_a_replacement_is_deployed_before_the_old_one_is_undeployed(flan, cloud, endpoint, body):
+    (old,) = cloud.deployed_to(endpoint)
+    flan.write(endpoint_deployed_model=body | {"track": "canary"})
+
+    assert "1 added, 0 changed, 1 destroyed" in flan.apply()
+    (new,) = cloud.deployed_to(endpoint)
+    assert new["id"] != old["id"]
+    assert cloud.call("GET", f"/v1/{endpoint}")["trafficSplit"] == {new["id"]: 100}
+    assert flan.is_unchanged()
+    flan.destroy()

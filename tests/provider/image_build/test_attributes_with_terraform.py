@@ -103,6 +103,16 @@ def test_a_tag_that_was_moved_or_taken_away_is_told_with_its_cure_and_the_digest
     assert flan.is_unchanged()
 
 
+def test_destroying_an_image_that_is_gone_is_no_error(workspace, cloud, pushed):
+    digest = push(cloud, "gone", "d" * 16)
+    folder = workspace("image-gone").write(image_build=build("gone", "d" * 64, keep_on_destroy=False))
+    folder.apply()
+    cloud.call("DELETE", f"/v1/{PARENT}/repositories/attributes/packages/gone/versions/{digest}?force=true")
+    folder.run("destroy", "-auto-approve", "-refresh=false")
+
+    assert folder.state() == {}
+
+
 def test_an_image_pushed_by_hand_is_imported_with_the_configuration_that_terraform_prints(workspace, pushed):
     folder = workspace("image-by-hand").write()
     block = {"to": "vertex_image_build.this", "id": f"{IMAGES}/by-hand:v1"}

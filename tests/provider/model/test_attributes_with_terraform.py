@@ -147,4 +147,14 @@ def test_a_new_version_with_every_part_of_a_container_plans_nothing_and_is_impor
 
     assert copy.is_unchanged()
     assert copy.state()["model"]["versions"] == ["2", "3"]  # what was uploaded from here; the first one was not
+
+
+def test_a_replacement_makes_another_model_and_deletes_what_was_made_here_of_the_old_one(flan, cloud, image):
+    flan.write(model=model(image, model_id="replaced"))
+
+    assert "1 added, 0 changed, 1 destroyed" in flan.apply()
+    assert flan.state()["model"]["version_name"] == f"{PARENT}/models/replaced@1"
+    assert [one["versionId"] for one in cloud.call("GET", f"/v1/{NAME}:listVersions")["models"]] == ["1"]  # another's
+    assert flan.is_unchanged()
     flan.destroy()
+    cloud.done("DELETE", f"/v1/{NAME}")
