@@ -1,6 +1,7 @@
 """One real generation, checked, before the server calls itself healthy. Knows no HTTP, no scheduler, no tensors.
 
-A model folder may hold `golden.json`, a list of {"prompt": …, "output": …}: what greedy decoding in float32 gives.
+A model folder may hold `golden.json`, a list of {"prompt": …, "output": …, "token_ids": […]}: what greedy decoding in
+float32 gives. The tokens may be left out: then the text alone is compared.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Golden:
 
     prompt: str
     output: str
+    token_ids: tuple[int, ...] = ()
 
 
 def read_golden(folder: Path) -> list[Golden]:
@@ -43,7 +45,7 @@ def read_golden(folder: Path) -> list[Golden]:
         return []
     try:
         cases = json.loads(path.read_text())
-        return [Golden(case["prompt"], case["output"]) for case in cases[:MAX_GOLDEN]]
+        return [Golden(case["prompt"], case["output"], tuple(case.get("token_ids", ()))) for case in cases[:MAX_GOLDEN]]
     except (ValueError, TypeError, KeyError) as error:
         raise WarmUpFailed(f'{path} must be a list of {{"prompt", "output"}}: {error!r}') from None
 
@@ -64,9 +66,12 @@ def check_golden(engine: Engine, golden: list[Golden], *, tokenizer: Tokenizer, 
         )
         # a small MAX_NEW_TOKENS cuts the answer, and that is no fault of the engine
         is_cut = got.finish_reason == "length" and case.output.startswith(got.text)
-        if got.text == case.output or is_cut:
+        has_tokens = not case.token_ids or got.token_ids == case.token_ids[: len(got.token_ids)]
+        if has_tokens and (got.text == case.output or is_cut):
             continue
         message = f"golden.json expects {case.output!r} and the engine gives {got.text!r}"
+        if not has_tokens:
+            message += f", in the tokens {list(got.token_ids)} and not {list(case.token_ids)}"
         if is_exact:
             raise WarmUpFailed(message)
         log.warning("%s (reduced precision may round differently)", message)

@@ -62,6 +62,14 @@ def test_a_different_golden_answer_fails_in_float32_and_warns_in_less(caplog):
     assert "reduced precision" in caplog.text
 
 
+def test_golden_tokens_are_compared_besides_the_text():
+    check([Golden("a bb ccc", "1 2 3 0", (1, 2, 3, 0))])
+    check([Golden("a bb ccc", "1 2 3 0", (1, 2, 3, 0))], max_new_tokens=2)
+
+    with pytest.raises(WarmUpFailed, match=r"in the tokens \[1, 2, 3, 0\] and not \[1, 2, 4, 0\]"):
+        check([Golden("a bb ccc", "1 2 3 0", (1, 2, 4, 0))])
+
+
 def test_a_server_with_small_limits_compares_what_it_can(caplog):
     check([Golden("a bb ccc", "1 2 3 0")], max_new_tokens=2)
     check([Golden("a bb ccc", "never given")], max_input_tokens=2)

@@ -17,7 +17,7 @@ from training.config.task import INPUT
 from training.corpus.dialogues import PREFIX, Example
 from training.corpus.handwritten import DRAFTED, HANDWRITTEN
 from training.embedded.card import Card
-from training.embedded.evaluation import evaluate, summarize
+from training.embedded.evaluation import MAX_NEW_TOKENS, evaluate
 from training.embedded.train import Recipe
 from training.folder.metadata import write_template
 
@@ -64,10 +64,18 @@ def export(
     )
     # One prompt at a time: that is what a test can repeat.
     prompts = [one.prompt for one in test[:NUM_GOLDEN]]
-    golden = [{"prompt": prompt, "output": summarize(written, read, [prompt])[0]} for prompt in prompts]
+    golden = [golden_answer(written, read, prompt) for prompt in prompts]
     (folder / "golden.json").write_text(json.dumps(golden, indent=1, ensure_ascii=False) + "\n")
     (folder / "README.md").write_text(card.text())
     return card
+
+
+def golden_answer(model: Any, tokenizer: Any, prompt: str) -> dict[str, Any]:
+    """What the server compares at its start: the text, and the tokens it is made of, end token included."""
+    inputs = tokenizer(prompt, return_tensors="pt")
+    tokens = model.generate(input_ids=inputs["input_ids"], max_new_tokens=MAX_NEW_TOKENS, do_sample=False)[0, 1:]
+    output = tokenizer.decode(tokens, skip_special_tokens=True)
+    return {"prompt": prompt, "output": output, "token_ids": tokens.tolist()}
 
 
 def _compute_in_fp32(config: Path) -> None:
