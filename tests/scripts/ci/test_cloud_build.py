@@ -66,7 +66,7 @@ def ended(project, body):
     path = f"/v1/{project.parent}/builds"
     operation = project.cloud.call("POST", path, body)
     name = f"{path}/{operation['metadata']['build']['id']}"
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while (build := project.cloud.call("GET", name))["status"] in ("QUEUED", "PENDING", "WORKING"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
