@@ -1,5 +1,6 @@
 """A tokenizer and a recipe small enough that a model is trained within seconds; buckets on this machine."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -43,7 +44,7 @@ def tiny(tokenizer):
 
 def free_port():
     """The first of two free neighbours."""
-    for port in range(33000, 60000, 2):
+    for port in range(33000 + os.getpid() % 5000 * 2, 60000, 2):
         with socket.socket() as first, socket.socket() as second:
             try:
                 first.bind(("127.0.0.1", port))
@@ -58,19 +59,32 @@ def free_port():
 def cloud_storage(tmp_path_factory):
     port = free_port()
     command = [sys.executable, "-m", "localcloud", "serve", "--port", str(port), "--project", "flan-test=123456789012"]
-    process = subprocess.Popen(
-        [*command, "--data", str(tmp_path_factory.mktemp("cloud"))], cwd=ROOT, stdout=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
-    for _ in range(200):
+    command += ["--data", str(tmp_path_factory.mktemp("cloud"))]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        make_bucket(url, process)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def make_bucket(url, process):
+    """As soon as somebody listens."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
         try:
             httpx.post(f"{url}/storage/v1/b?project=flan-test", json={"name": "flan-bucket"}).raise_for_status()
-            break
         except httpx.TransportError:
             time.sleep(0.1)
-    yield url
-    process.terminate()
-    process.wait(20)
+        else:
+            return
+    raise AssertionError("the local cloud did not start")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Writes a tuned model as the folder that `serving` loads, and sends it where it shall be. Knows no training loop."""
+"""Makes saved weights the folder that `serving` loads, and sends it where it shall be. Knows no training loop."""
 
 from __future__ import annotations
 
@@ -12,22 +12,17 @@ from training.folder.metadata import write_template
 
 METRICS = "metrics.json"
 CARD = "README.md"
-SHARD = "5GB"
+# What the trainer leaves beside a model: its settings as a pickle, which nobody should have to load.
+NOT_THE_MODELS = "training_args.bin"
 
 
-def write_folder(folder: Path, *, model: Any, tokenizer: Any, template: str) -> None:
-    """safetensors, config, generation config, tokenizer; what an earlier run left there goes first."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    model.save_pretrained(folder, max_shard_size=SHARD)
-    tokenizer.save_pretrained(folder)
+def complete_folder(folder: Path, *, template: str, card: str, metrics: dict[str, Any]) -> None:
+    """Adds what the server and people need to the weights, config and tokenizer that are there."""
+    (folder / NOT_THE_MODELS).unlink(missing_ok=True)
     write_template(folder, template)
     for weights in folder.glob("*.safetensors"):
         weights.chmod(0o644)  # written for the owner alone, but an image's process is somebody else
-
-
-def write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
+    (folder / CARD).write_text(card)
     (folder / METRICS).write_text(json.dumps(metrics, indent=1) + "\n")
 
 

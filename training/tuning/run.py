@@ -22,7 +22,7 @@ from training.buckets.place import BucketFolder, bucket_folder, is_bucket
 from training.config.places import Places
 from training.config.task import TaskConfig
 from training.folder.card import TuningCard
-from training.folder.export import CARD, deliver, write_folder, write_metrics
+from training.folder.export import complete_folder, deliver
 from training.folder.metadata import git_sha
 from training.records.record_sets import RecordSets, record_sets
 from training.tuning.adapters import merged, num_trainable, with_adapters
@@ -83,25 +83,28 @@ def fine_tune(config: TaskConfig, places: Places, *, stop: StopRequest, fresh: b
     with _running(training, stop, places, logs):
         training.train(resume_from_checkpoint=str(resumed) if resumed else None)
         num_trained = num_trainable(training.model)
-        training.model = training.model_wrapped = merged(training.model)
+        if config.lora.enabled:
+            training.model = training.model_wrapped = merged(training.model)
         evaluation = evaluate(training, ground.records, ground.data, ground.tokenizer)
+    facts = {"task": config.task, "base_model": config.model.base, "git_sha": git_sha()}
     seconds = time.monotonic() - started
-    facts = {"task": config.task, "base_model": config.model.base, "git_sha": git_sha(), "seconds": round(seconds, 1)}
-    metrics: Metrics = {**evaluation.figures, **facts}
+    metrics: Metrics = {**evaluation.figures, **facts, "seconds": round(seconds, 1)}
+    card = TuningCard(
+        config=config,
+        origin=ground.records.origin,
+        num_records=(len(ground.records.train), len(ground.records.validation), len(ground.records.test)),
+        lengths=ground.data.lengths,
+        num_parameters=ground.num_parameters,
+        num_trained=num_trained,
+        evaluation=evaluation,
+        git_sha=facts["git_sha"],
+        seconds=seconds,
+        machine=_machine(process.num_processes),
+    )
+    _save(training, places.run / "model", process)
     if process.is_main_process:
-        card = TuningCard(
-            config=config,
-            origin=ground.records.origin,
-            num_records=(len(ground.records.train), len(ground.records.validation), len(ground.records.test)),
-            lengths=ground.data.lengths,
-            num_parameters=ground.num_parameters,
-            num_trained=num_trained,
-            evaluation=evaluation,
-            git_sha=str(facts["git_sha"]),
-            seconds=seconds,
-            machine=_machine(process.num_processes),
-        )
-        _export(training, ground.tokenizer, config, places, metrics, card)
+        complete_folder(places.run / "model", template=config.prompt.template, card=card.text(), metrics=metrics)
+        deliver(places.run / "model", places.model)
         if places.own_checkpoints:
             shutil.rmtree(checkpoints)
     process.wait_for_everyone()
@@ -162,17 +165,13 @@ def _running(training: Any, stop: StopRequest, places: Places, logs: Path) -> It
         stream.close()
 
 
-def _export(
-    training: Any, tokenizer: Any, config: TaskConfig, places: Places, metrics: Metrics, card: TuningCard
-) -> None:
-    folder = places.run / "model"
-    model = training.accelerator.unwrap_model(training.model)
-    model.generation_config = training.args.generation_config
-    model.config.use_cache = True  # off while training
-    write_folder(folder, model=model, tokenizer=tokenizer, template=config.prompt.template)
-    (folder / CARD).write_text(card.text())
-    write_metrics(folder, metrics)
-    deliver(folder, places.model)
+def _save(training: Any, folder: Path, process: PartialState) -> None:
+    """Weights, config and tokenizer. A model in parts is gathered, so every process takes part."""
+    if process.is_main_process:
+        shutil.rmtree(folder, ignore_errors=True)  # what an earlier run left
+    process.wait_for_everyone()
+    training.accelerator.unwrap_model(training.model).config.use_cache = True  # off while training
+    training.save_model(str(folder))
 
 
 def _machine(num_processes: int) -> str:

@@ -89,6 +89,16 @@ def test_checkpoints_that_nobody_asked_for_go_when_the_training_is_done(run):
     assert sorted(path.name for path in folder.iterdir()) == ["logs", "model"]
 
 
+def test_the_folder_holds_the_model_its_figures_and_nothing_else(run):
+    _, folder = run
+
+    assert {path.name for path in (folder / "model").iterdir()} == {
+        "README.md", "config.json", "generation_config.json", "metrics.json", "model.safetensors", "tokenizer.json",
+        "tokenizer_config.json",
+    }  # fmt: skip
+    assert json.loads((folder / "model" / "config.json").read_text())["use_cache"]
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(run, config, tmp_path):
     _, folder = run
     weights = load_file(folder / "model" / "model.safetensors")
