@@ -13,6 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from serving.errors import BodyTooLarge, ClientGone, MalformedBody, UnreadableBody
 from serving.validation import invalid
 
+LINES_PER_VALUE = 100
+
 Body = TypeVar("Body", bound=BaseModel)
 Answer = TypeVar("Answer")
 
@@ -47,6 +49,9 @@ def parse_json(raw: bytes) -> Any:
 
 def parse_lines(raw: bytes, *, max_lines: int) -> list[Any]:
     """One JSON value per line, empty lines left out. Raises `MalformedBody`."""
+    num_breaks = raw.count(b"\n")
+    if num_breaks > LINES_PER_VALUE * max_lines:  # not worth splitting: even if most of them are empty
+        raise MalformedBody(f"the body has {num_breaks} line breaks; at most {max_lines} lines are allowed")
     lines = [line for line in raw.splitlines() if line.strip()]
     if not lines:
         raise MalformedBody("the body has no lines; send one JSON value per line")

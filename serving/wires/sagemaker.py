@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -167,7 +168,9 @@ def _texts(raw: bytes, sent: str) -> list[str]:
     if sent == PLAIN:
         return [text]
     try:
-        rows = [row for row in csv.reader(io.StringIO(text), strict=True) if row]
+        # one more than is allowed: enough to be refused, whatever follows
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        rows = list(itertools.islice((row for row in reader if row), MOST_INSTANCES + 1))
     except csv.Error as error:
         raise MalformedBody(f"the body is not CSV: {error}") from None
     if wide := next((number for number, row in enumerate(rows, 1) if len(row) > 1), None):

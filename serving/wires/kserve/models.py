@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from serving.config import MOST_INSTANCES
 from serving.errors import InvalidRequest
 from serving.exchange.bodies import checked
 from serving.request import GenerateBody, Parameters, PromptBody, TokensBody
@@ -114,6 +115,8 @@ def token_bodies(inputs: Mapping[str, Tensor]) -> list[PromptBody]:
     if len(ids.shape) != 2:
         raise InvalidRequest(f"input input_ids: shape should be [n, tokens], got {list(ids.shape)}")
     num_rows, width = ids.shape
+    if num_rows > MOST_INSTANCES:
+        raise InvalidRequest(f"input input_ids: should have at most {MOST_INSTANCES} rows, got {num_rows}")
     lengths = _column(inputs, "sequence_length", num_rows)
     for name, neutral in NEUTRAL.items():
         if name in inputs and not all(value in neutral for value in _column(inputs, name, num_rows)):

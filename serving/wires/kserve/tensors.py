@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from serving.config import MOST_INSTANCES
 from serving.errors import InvalidRequest
 from serving.validation import show
 
@@ -26,6 +27,8 @@ LAYOUTS = {
     **{f"FP{bits}": f"<f{bits // 8}" for bits in (16, 32, 64)},
 }
 MAX_DIMENSIONS = 8
+# Each element is looked at, on the event loop: as many as the most rows that a request may have, of 256 tokens each.
+MAX_ELEMENTS = 256 * MOST_INSTANCES
 SHARED_MEMORY = "shared_memory_region"
 
 
@@ -79,17 +82,23 @@ def read_tensor(told: InputTensor, raw: bytes | None) -> Tensor:
         raise InvalidRequest(f"{where}: datatype {told.datatype[:60]!r} is not known, known are {known}")
     if any(size < 0 for size in told.shape):
         raise InvalidRequest(f"{where}: shape should have no negative size, got {told.shape}")
+    most = MOST_INSTANCES if told.datatype == BYTES else MAX_ELEMENTS
+    if math.prod(told.shape) > most:
+        raise InvalidRequest(f"{where}: shape {told.shape} has more than {most} elements, the most of {told.datatype}")
     if raw is not None and told.data is not None:
         raise InvalidRequest(f"{where}: has data and binary_data_size; send one of them")
-    values = _flat(told.data or [], where) if raw is None else _unpacked(raw, told.datatype, where)
-    if len(values) != math.prod(told.shape):
-        raise InvalidRequest(f"{where}: shape {told.shape} needs {math.prod(told.shape)} elements, got {len(values)}")
+    num = math.prod(told.shape)
+    values = _flat(told.data or [], num, where) if raw is None else _unpacked(raw, told.datatype, num, where)
+    if len(values) != num:
+        raise InvalidRequest(f"{where}: shape {told.shape} needs {num} elements, got {len(values)}")
     return Tensor(told.name, told.datatype, tuple(told.shape), _typed(values, told.datatype, where))
 
 
-def _flat(data: list[Any], where: str) -> list[Any]:
-    """Nested or flat, as the protocol allows."""
+def _flat(data: list[Any], num: int, where: str) -> list[Any]:
+    """Nested or flat, as the protocol allows. `num` elements are expected: where there are more, nobody counts them."""
     for _ in range(MAX_DIMENSIONS):
+        if len(data) > num:
+            return data
         if not any(isinstance(item, list) for item in data):
             return data
         if not all(isinstance(item, list) for item in data):
@@ -98,20 +107,22 @@ def _flat(data: list[Any], where: str) -> list[Any]:
     raise InvalidRequest(f"{where}: data is nested more than {MAX_DIMENSIONS} deep")
 
 
-def _unpacked(raw: bytes, datatype: str, where: str) -> list[Any]:
+def _unpacked(raw: bytes, datatype: str, num: int, where: str) -> list[Any]:
     if datatype == BYTES:
-        return _texts(raw, where)
+        return _texts(raw, num, where)
     layout = np.dtype(LAYOUTS[datatype])
+    if len(raw) > num * layout.itemsize:
+        raise InvalidRequest(f"{where}: its shape needs {num * layout.itemsize} bytes, got {len(raw)}")
     if len(raw) % layout.itemsize:
         raise InvalidRequest(f"{where}: {len(raw)} bytes are no whole number of {datatype} elements")
     values: list[Any] = np.frombuffer(raw, dtype=layout).tolist()
     return values
 
 
-def _texts(raw: bytes, where: str) -> list[str]:
+def _texts(raw: bytes, num: int, where: str) -> list[str]:
     texts: list[str] = []
     at = 0
-    while at < len(raw):
+    while at < len(raw) and len(texts) <= num:
         if at + 4 > len(raw):
             raise InvalidRequest(f"{where}: its bytes end inside the length of element {len(texts)}")
         (length,) = struct.unpack_from("<I", raw, at)
@@ -129,18 +140,20 @@ def _texts(raw: bytes, where: str) -> list[str]:
 
 def _typed(values: list[Any], datatype: str, where: str) -> list[Any]:
     """Values as Python has them; a wrong one is named by its place."""
-    for place, value in enumerate(values):
-        if not _fits(value, datatype):
-            raise InvalidRequest(f"{where}: element {place} should be {datatype}, got {show(value)}")
+    fits = _check_of(datatype)
+    wrong = next((place for place, value in enumerate(values) if not fits(value)), None)
+    if wrong is not None:
+        raise InvalidRequest(f"{where}: element {wrong} should be {datatype}, got {show(values[wrong])}")
     return values
 
 
-def _fits(value: object, datatype: str) -> bool:
+def _check_of(datatype: str) -> Callable[[Any], bool]:
     if datatype == BYTES:
-        return isinstance(value, str)
+        return lambda value: isinstance(value, str)
     if datatype == "BOOL":
-        return isinstance(value, bool)
+        return lambda value: isinstance(value, bool)
     if datatype.startswith("FP"):
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return lambda value: type(value) in (int, float) and math.isfinite(value)
     limits = np.iinfo(np.dtype(LAYOUTS[datatype]))
-    return type(value) is int and limits.min <= value <= limits.max
+    least, most = int(limits.min), int(limits.max)
+    return lambda value: type(value) is int and least <= value <= most

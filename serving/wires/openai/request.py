@@ -16,6 +16,7 @@ from serving.request import MAX_LOGPROBS, GenerateBody, Parameters, PromptBody, 
 
 MAX_NAMES = 48
 MAX_CHOICES = 16
+MAX_PROMPT_ITEMS = 65_536  # texts, or token ids of one prompt; the server's own limits are lower
 MAX_COMPLETION_LOGPROBS = 5
 # Accounting and routing of OpenAI's own service: nothing to do here, and no reason to refuse a client.
 IGNORED = ("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "parallel_tool_calls")
@@ -117,6 +118,8 @@ def _as_prompts(value: object) -> object:
     """A text, texts, token ids or lists of them: always a list of texts and of lists of ids."""
     if isinstance(value, str):
         return [value]
+    if isinstance(value, list) and len(value) > MAX_PROMPT_ITEMS:
+        raise ValueError(f"should have at most {MAX_PROMPT_ITEMS} items")
     is_ids = isinstance(value, list) and value and all(type(item) is int for item in value)
     if is_ids:
         return [value]
