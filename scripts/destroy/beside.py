@@ -15,6 +15,7 @@ from scripts.destroy.billable import (
     Billable,
     Price,
     free,
+    last,
     listed,
     moment,
     unknown,
@@ -33,7 +34,7 @@ def pages(config: DeploymentConfig, api: GoogleApi) -> Iterator[Billable]:
             yield Billable(
                 PAGE,
                 service["name"],
-                _last(service["name"]),
+                last(service["name"]),
                 "ui",
                 moment(service.get("createTime")),
                 _page_price(config, service),
@@ -59,7 +60,7 @@ def repositories(config: DeploymentConfig, api: GoogleApi) -> Iterator[Billable]
             yield Billable(
                 REPOSITORY,
                 repository["name"],
-                f"{_last(repository['name'])}, {count} images, {size_gb:.1f} GB",
+                f"{last(repository['name'])}, {count} images, {size_gb:.1f} GB",
                 "registry",
                 moment(repository.get("createTime")),
                 _storage_price(size_gb, config.google.region),
@@ -126,7 +127,3 @@ def _storage_price(size_gb: float, region: str) -> Price:
         return Price(storage_usd_per_hour(size_gb, region), f"{size_gb:.1f} GB")
     except PriceUnknown as error:
         return unknown(str(error))
-
-
-def _last(name: str) -> str:
-    return name.rpartition("/")[2]

@@ -70,6 +70,11 @@ class Billable:
         return None if hours is None or hourly is None else hours * hourly
 
 
+def last(name: str) -> str:
+    """The last part of a resource's name: its id."""
+    return name.rpartition("/")[2]
+
+
 def moment(text: object) -> datetime | None:
     """Google's time stamps; None for what is none."""
     try:

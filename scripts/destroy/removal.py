@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cdk.config import Google
+from scripts.destroy.billable import last
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,19 @@ class Removal:
             body = {"deployedModelId": number, **({"trafficSplit": rest} if rest else {})}
             return self._curl("POST", f"/v1/{endpoint}:undeployModel", body)
         more = " --traffic-split=" + ",".join(f"{one}={share}" for one, share in rest.items()) if rest else ""
-        return self._gcloud(f"ai endpoints undeploy-model {_last(endpoint)}", f"--deployed-model-id={number}{more}")
+        return self._gcloud(f"ai endpoints undeploy-model {last(endpoint)}", f"--deployed-model-id={number}{more}")
 
     def vertex(self, name: str, noun: str, *, verb: str = "delete") -> str:
         """noun: `endpoints`, `models`, `custom-jobs` or `tensorboards`, as gcloud has them."""
         if self.google.api_endpoint:
             return self._curl("DELETE", f"/v1/{name}") if verb == "delete" else self._curl("POST", f"/v1/{name}:{verb}")
-        return self._gcloud(f"ai {noun} {verb} {_last(name)}")
+        return self._gcloud(f"ai {noun} {verb} {last(name)}")
 
     def repository(self, name: str) -> str:
         if self.google.api_endpoint:
             return self._curl("DELETE", f"/v1/{name}")
         where = f"--location={self.google.region} --project={self.google.project} --quiet"
-        return f"gcloud artifacts repositories delete {_last(name)} {where}"
+        return f"gcloud artifacts repositories delete {last(name)} {where}"
 
     def bucket(self, name: str) -> str:
         if not self.google.api_endpoint:
@@ -53,12 +54,12 @@ class Removal:
     def page(self, name: str) -> str:
         if self.google.api_endpoint:
             return self._curl("DELETE", f"/v2/{name}")
-        return self._gcloud(f"run services delete {_last(name)}")
+        return self._gcloud(f"run services delete {last(name)}")
 
     def build(self, name: str, location: str) -> str:
         if self.google.api_endpoint:
             return self._curl("POST", f"/v1/{name}:cancel")
-        return f"gcloud builds cancel {_last(name)} --region={location} --project={self.google.project}"
+        return f"gcloud builds cancel {last(name)} --region={location} --project={self.google.project}"
 
     def _gcloud(self, command: str, *more: str) -> str:
         where = [f"--region={self.google.region}", f"--project={self.google.project}", "--quiet"]
@@ -81,7 +82,3 @@ def shared(split: dict[str, int], *, without: str) -> dict[str, int]:
     shares = {number: share * 100 // total for number, share in others.items()}
     shares[max(shares, key=lambda one: shares[one])] += 100 - sum(shares.values())
     return shares
-
-
-def _last(name: str) -> str:
-    return name.rpartition("/")[2]

@@ -18,6 +18,7 @@ from scripts.destroy.billable import (
     Billable,
     Price,
     free,
+    last,
     listed,
     moment,
     unknown,
@@ -38,57 +39,37 @@ def endpoints(config: DeploymentConfig, api: GoogleApi) -> Iterator[Billable]:
             if own or _without_version(deployed.get("model", "")) in own_models:
                 yield _deployed(config, endpoint, deployed)
         if own:
-            yield Billable(
-                ENDPOINT,
-                endpoint["name"],
-                f"{_last(endpoint['name'])} ({endpoint.get('displayName', '')})",
-                "endpoint",
-                moment(endpoint.get("createTime")),
-                free("an endpoint alone costs nothing"),
-                Removal(config.google).vertex(endpoint["name"], "endpoints"),
-            )
+            remove = Removal(config.google).vertex(endpoint["name"], "endpoints")
+            yield _named(ENDPOINT, endpoint, "endpoint", free("an endpoint alone costs nothing"), remove)
 
 
 def models(config: DeploymentConfig, api: GoogleApi) -> Iterator[Billable]:
     for model in _models(config, api):
-        yield Billable(
-            MODEL,
-            model["name"],
-            f"{_last(model['name'])} ({model.get('displayName', '')})",
-            "model",
-            moment(model.get("createTime")),
-            free("Vertex AI does not charge for keeping a model"),
-            Removal(config.google).vertex(model["name"], "models"),
-        )
+        remove = Removal(config.google).vertex(model["name"], "models")
+        yield _named(MODEL, model, "model", free("Vertex AI does not charge for keeping a model"), remove)
 
 
 def jobs(config: DeploymentConfig, api: GoogleApi) -> Iterator[Billable]:
     """Those that go on; one that has ended is a record, and costs nothing."""
     for job in api.items("aiplatform", f"/v1/{api.parent}/customJobs", "customJobs"):
         if is_ours(config, job.get("labels")) and job.get("state") in JOB_GOES_ON:
-            yield Billable(
-                JOB,
-                job["name"],
-                f"{_last(job['name'])} ({job.get('displayName', '')})",
-                "training",
-                moment(job.get("startTime") or job.get("createTime")),
-                _job_price(config, job),
-                Removal(config.google).vertex(job["name"], "custom-jobs", verb="cancel"),
-            )
+            remove = Removal(config.google).vertex(job["name"], "custom-jobs", verb="cancel")
+            yield _named(JOB, job, "training", _job_price(config, job), remove)
 
 
 def tensorboards(config: DeploymentConfig, api: GoogleApi) -> Iterator[Billable]:
     for board in api.items("aiplatform", f"/v1/{api.parent}/tensorboards", "tensorboards"):
         if is_ours(config, board.get("labels")):
-            yield Billable(
-                TENSORBOARD,
-                board["name"],
-                f"{_last(board['name'])} ({board.get('displayName', '')})",
-                "training",
-                moment(board.get("createTime")),
-                listed("tensorboard", "storage", config.google.region, what="by what it stores"),
-                Removal(config.google).vertex(board["name"], "tensorboards"),
-            )
+            price = listed("tensorboard", "storage", config.google.region, what="by what it stores")
+            remove = Removal(config.google).vertex(board["name"], "tensorboards")
+            yield _named(TENSORBOARD, board, "training", price, remove)
+
+
+def _named(kind: str, document: Document, stack: str, price: Price, remove: str) -> Billable:
+    """By its id and shown name; since it started, where that is another time than when it was made."""
+    shown = f"{last(document['name'])} ({document.get('displayName', '')})"
+    since = moment(document.get("startTime") or document.get("createTime"))
+    return Billable(kind, document["name"], shown, stack, since, price, remove)
 
 
 def _models(config: DeploymentConfig, api: GoogleApi) -> Iterator[Document]:
@@ -108,7 +89,7 @@ def _deployed(config: DeploymentConfig, endpoint: Document, deployed: Document) 
     return Billable(
         DEPLOYED_MODEL,
         f"{endpoint['name']}/deployedModels/{deployed['id']}",
-        f"{deployed['id']} on endpoint {_last(endpoint['name'])}, {what}",
+        f"{deployed['id']} on endpoint {last(endpoint['name'])}, {what}",
         "endpoint",
         moment(deployed.get("createTime")),
         listed("vertex-prediction", item, config.google.region, times=count, what=what),
@@ -129,7 +110,3 @@ def _job_price(config: DeploymentConfig, job: Document) -> Price:
 
 def _without_version(model: str) -> str:
     return model.partition("@")[0]
-
-
-def _last(name: str) -> str:
-    return name.rpartition("/")[2]
