@@ -51,6 +51,9 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     configure(config.log_level, config.log_format)
+    if config.aip_mode:
+        told = (f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("AIP_"))
+        logging.getLogger(__name__).info("started by Vertex AI: %s", ", ".join(told))
     try:
         tracing = Tracing(config.otlp_endpoint, model=config.name) if config.otlp_endpoint else None
     except TracingUnavailable as error:

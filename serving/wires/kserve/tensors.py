@@ -97,7 +97,7 @@ def read_tensor(told: InputTensor, raw: bytes | None) -> Tensor:
 def _flat(data: list[Any], num: int, where: str) -> list[Any]:
     """Nested or flat, as the protocol allows. `num` elements are expected: where there are more, nobody counts them."""
     for _ in range(MAX_DIMENSIONS):
-        if len(data) > num:
+        if len(data) > max(num, MOST_INSTANCES):
             return data
         if not any(isinstance(item, list) for item in data):
             return data

@@ -367,3 +367,11 @@ def test_vertex_ai_itself_means_a_dedicated_endpoint():
 def test_an_answer_larger_than_the_endpoint_lets_through_is_refused_with_its_size():
     with pytest.raises(InvalidRequest, match=r"the answer has 1600000 bytes and a shared endpoint .* 1\.5 MB each way"):
         SHARED.check_answer(1_600_000)
+
+
+def test_the_log_says_which_deployed_model_of_which_endpoint_this_is(start_server):
+    server = start_server(AIP_MODE="PREDICTION", AIP_ENDPOINT_ID="4711", AIP_DEPLOYED_MODEL_ID="8")
+
+    assert server.url
+
+    assert "started by Vertex AI: AIP_DEPLOYED_MODEL_ID=8, AIP_ENDPOINT_ID=4711, AIP_MODE=PREDICTION" in server.log
