@@ -163,15 +163,15 @@ def _complaint(rule: str, found: list[Comparison], before: Version, after: Versi
     if None not in tasks and tasks[0] != tasks[1]:
         return f"they are made for different tasks, {tasks[0]} and {tasks[1]}"
     if missing := [one.metric for one in found if not one.is_known]:
-        return f"{', '.join(missing)} is not a label of both with a number such as 43_1234"
+        return f"not a label of both with a number such as 43_1234: {', '.join(missing)}"
     if rule == "any_greater":
         return None if any(one.is_greater for one in found) else "none is greater"
     if rule == "none_less":
         less = [one.metric for one in found if (one.new or 0) < (one.old or 0)]
-        return f"{', '.join(less)} is less" if less else None
+        return f"less: {', '.join(less)}" if less else None
     not_greater = [one.metric for one in found if not one.is_greater]
     by = f" by more than {gain:g}" if gain else ""
-    return f"{', '.join(not_greater)} is not greater{by}" if not_greater else None
+    return f"not greater{by}: {', '.join(not_greater)}" if not_greater else None
 
 
 def _compared(metric: str, before: Mapping[str, str], after: Mapping[str, str], gain: float) -> Comparison:

@@ -44,7 +44,7 @@ def test_equal_in_one_metric_is_not_better(same):
     said = verdict(OKAY, {**GOOD, same: OKAY[same]})
 
     assert said.startswith("refused")
-    assert said.endswith(f"{same} is not greater")
+    assert said.endswith(f"not greater: {same}")
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,14 @@ def test_each_rule_asks_for_what_its_name_says(rule, after, wanted):
 
 def test_a_gain_below_the_wanted_one_is_none():
     assert verdict(OKAY, GOOD, min_gain=0.4).startswith("promoted")
-    assert verdict(OKAY, GOOD, min_gain=0.6).endswith("eval_rouge2 is not greater by more than 0.6")
+    assert verdict(OKAY, GOOD, min_gain=0.6).endswith("not greater by more than 0.6: eval_rouge2")
 
 
 @pytest.mark.parametrize("labels", [{}, {"eval_rouge1": "44_1", "eval_rouge2": "high"}])
 def test_a_metric_that_is_not_known_promotes_nothing(labels):
     for said in (verdict(labels, GOOD), verdict(OKAY, labels)):
         assert said.startswith("refused")
-        assert "is not a label of both with a number" in said
+        assert "not a label of both with a number" in said
 
 
 def test_another_container_around_the_same_weights_has_nothing_to_beat():
@@ -94,7 +94,7 @@ def test_a_persons_word_lets_one_version_through_and_is_recorded(named):
 
     assert said.startswith("promoted dialogue@2 over dialogue@1 on the word of anna@example.com")
     assert "the test set was wrong" in said
-    assert "otherwise refused, since eval_rouge1, eval_rouge2 is not greater" in said
+    assert "otherwise refused, since not greater: eval_rouge1, eval_rouge2" in said
 
 
 def test_a_persons_word_for_another_version_is_none_for_this_one():
