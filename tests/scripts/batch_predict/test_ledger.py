@@ -73,7 +73,7 @@ def test_an_earlier_runs_results_are_taken_over_save_what_failed_or_is_torn():
     text = "".join(first.results())
     second = ledger("c", "b", "a")
 
-    assert second.resume(text.splitlines()[:2] + ['{"line": 3, "inst']) == 1
+    assert second.resume([*text.splitlines()[:2], '{"line": 3, "inst']) == 1
     assert [line.instance for line in second.open] == ["c", "b"]
 
 
