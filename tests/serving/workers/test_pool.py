@@ -200,6 +200,9 @@ def test_without_a_nursery_no_worker_is_left_and_the_pool_says_so(tiny, ask):
         pool.step([ask(4)])
     pool.close()
     nursery.close()
+    deadline = time.monotonic() + 5  # a killed process takes a moment to go, and no one here waits for it
+    while any(is_alive(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
     assert not any(is_alive(pid) for pid in pids)
 
