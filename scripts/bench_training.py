@@ -43,15 +43,15 @@ class Contender:
 
 
 CONTENDERS = (
-    Contender("full, one process", ("optimizer.learning_rate=0.001",)),
-    Contender("full, two processes", ("optimizer.learning_rate=0.001",), processes=2),
+    Contender("full, one process", ("optimizer.learning_rate=0.0003",)),
+    Contender("full, two processes", ("optimizer.learning_rate=0.0003",), processes=2),
     Contender(
         "LoRA (rank 16, q and v), one process",
-        ("optimizer.learning_rate=0.01", "lora.enabled=true"),
+        ("optimizer.learning_rate=0.003", "lora.enabled=true"),
     ),
     Contender(
         "LoRA (rank 16, every layer), one process",
-        ("optimizer.learning_rate=0.005", "lora.enabled=true", "lora.modules=['q','k','v','o','wi_0','wi_1','wo']"),
+        ("optimizer.learning_rate=0.002", "lora.enabled=true", "lora.modules=['q','k','v','o','wi_0','wi_1','wo']"),
     ),
 )
 
