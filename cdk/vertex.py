@@ -92,6 +92,7 @@ class VertexImageBuild(TerraformResource):
 class VertexModel(TerraformResource):
     """A model and its versions. container_spec: as the provider's block, by attribute name.
 
+    location: said here although the provider has one too, so that a change of region is seen by the plan.
     version_labels: of the newest version alone; also another resource's attribute.
     """
 
@@ -100,6 +101,7 @@ class VertexModel(TerraformResource):
         scope: Construct,
         id_: str,
         *,
+        location: str,
         model_id: str,
         display_name: str,
         container_spec: Mapping[str, Any],
@@ -110,7 +112,8 @@ class VertexModel(TerraformResource):
         artifact_uri: str | None = None,
     ) -> None:
         super().__init__(scope, id_, terraform_resource_type="vertex_model", terraform_generator_metadata=_METADATA)
-        _set(self, {"model_id": model_id, "display_name": display_name, "description": description})
+        _set(self, {"location": location, "model_id": model_id})
+        _set(self, {"display_name": display_name, "description": description})
         _set(self, {"labels": dict(labels) if labels else None})
         _set(self, {"version_aliases": list(version_aliases) if version_aliases else None})
         _set(self, {"container_spec": [dict(container_spec)], "artifact_uri": artifact_uri})

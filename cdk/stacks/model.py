@@ -43,6 +43,7 @@ class ModelStack(DeploymentStack):
         self.model = VertexModel(
             self,
             "model",
+            location=config.google.region,
             model_id=config.model.id,
             display_name=config.model.display_name,
             description=config.model.description or None,

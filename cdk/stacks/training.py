@@ -66,6 +66,7 @@ class TrainingStack(DeploymentStack):
         self.tuned = VertexModel(
             self,
             "tuned",
+            location=config.google.region,
             model_id=tuned_model_id(config),
             display_name=f"{config.model.display_name}-tuned",
             description=f"{config.model.display_name}, fine-tuned: {config.training.task}.",

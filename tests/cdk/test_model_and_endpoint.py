@@ -17,6 +17,12 @@ def test_the_model_refers_to_its_image_by_digest_through_the_build(system):
     assert spec["image_uri"] == "${vertex_image_build.image.image_uri}"
 
 
+def test_the_model_says_its_region_so_that_a_change_of_it_is_planned(prod):
+    model = prod.only("model", "vertex_model")
+
+    assert model["location"] == prod.only("endpoint", "google_vertex_ai_endpoint")["location"] == "europe-west4"
+
+
 def test_the_container_contract_is_stated(system):
     spec = system.only("model", "vertex_model")["container_spec"][0]
 
