@@ -43,10 +43,7 @@ def choose(pairs: Pairs, step_for: StepFor, *, num_rows: int) -> Layout:
 
     Then, where there are several workers, the number of threads for one that works alone on one sequence.
     """
-    speeds = dict.fromkeys(pairs, 0.0)
-    for _ in range(NUM_ROUNDS if len(pairs) > 1 else 0):
-        for pair in pairs:
-            speeds[pair] = max(speeds[pair], _speed(*pair, step_for, num_rows=num_rows))
+    speeds = _speeds(pairs, step_for, num_rows=num_rows) if len(pairs) > 1 else dict.fromkeys(pairs, 0.0)
     best = pairs[0]
     for pair in pairs[1:]:
         if speeds[pair] > WORTH * speeds[best]:
