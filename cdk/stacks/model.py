@@ -64,6 +64,8 @@ def container_spec(config: DeploymentConfig, image_uri: str) -> dict[str, Any]:
         "DTYPE": DTYPES[config.model.dtype],
         "MODEL_NAME": config.model.display_name,
         "REQUEST_TIMEOUT_S": str(config.endpoint.request_timeout_s),
+        # dedicated is what the server takes it for; the limits of a shared one are narrower
+        **({} if config.endpoint.dedicated else {"VERTEX_ENDPOINT_TYPE": "shared"}),
         **serving.env,
     }
     spec: dict[str, Any] = {

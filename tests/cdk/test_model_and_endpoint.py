@@ -38,6 +38,14 @@ def test_the_server_is_told_its_dtype_name_and_time_out(prod):
     assert env == {"DTYPE": "float16", "MODEL_NAME": "flan-t5-xxl", "REQUEST_TIMEOUT_S": "120"}
 
 
+def test_the_server_behind_a_shared_endpoint_is_told_so(synthesize, configured, local):
+    shared = synthesize(configured("local", endpoint__dedicated=False, endpoint__request_timeout_s=50))
+    told = {"name": "VERTEX_ENDPOINT_TYPE", "value": "shared"}
+
+    assert told in shared.only("model", "vertex_model")["container_spec"][0]["env"]
+    assert told not in local.only("model", "vertex_model")["container_spec"][0]["env"]
+
+
 def test_the_build_gets_the_weights_manifest_and_two_hours(prod):
     build = prod.only("model", "vertex_image_build")
     manifest = json.loads(build["substitutions"]["_WEIGHTS"])
