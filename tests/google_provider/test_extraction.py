@@ -20,7 +20,7 @@ def document(schemas):
 
 def test_every_supported_type_and_nothing_else_is_extracted(document):
     assert sorted(document["resources"]) == table.type_names()
-    assert len(document["resources"]) == 15
+    assert len(document["resources"]) == 16
 
 
 @pytest.mark.parametrize(
