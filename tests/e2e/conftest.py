@@ -15,6 +15,7 @@ import pytest
 from scripts.machine import terraform_environment
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+MAKES_OWN = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
 
 
 def free_port_pair() -> int:
@@ -44,7 +45,9 @@ class System:
 
     def run(self, *command: str, timeout: int = 300, check: bool = True) -> str:
         """Standard output and error of a command, escapes and empty lines taken out."""
-        environment = terraform_environment() | {
+        # inside `make test` a make would take itself for a part of it, and say so
+        outside = {name: value for name, value in terraform_environment().items() if name not in MAKES_OWN}
+        environment = outside | {
             "NO_COLOR": "1",
             "FORCE_COLOR": "0",
             "TF_PLUGIN_CACHE_DIR": str(self.folder / ".flanstack/plugin-cache"),
