@@ -163,10 +163,14 @@ def _watchdog(config: ServerConfig, dispatcher: Dispatcher, on_failure: Callable
 
 
 def _limits(config: ServerConfig) -> Limits:
+    share = config.max_client_share if config.client_header or config.keys_file else 1.0
     return Limits(
         max_input_tokens=config.max_input_tokens,
         max_new_tokens=config.max_new_tokens,
         default_new_tokens=config.default_new_tokens,
+        max_beams=min(config.max_beams, config.max_batch_size),
+        # what could never be admitted is refused at once, in words
+        max_held_tokens=min(config.max_batch_tokens, int(share * config.max_waiting_tokens)),
     )
 
 

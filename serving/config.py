@@ -110,7 +110,17 @@ class ServerConfig(BaseSettings):
         description="the most instances in one request",
     )
     max_batch_size: PositiveInt = Field(
-        default=16, validation_alias="MAX_BATCH_SIZE", description="the most sequences that run at once"
+        default=16,
+        validation_alias="MAX_BATCH_SIZE",
+        description="the most sequences that run at once; each beam of a beam search counts as one",
+    )
+    max_beams: int = Field(
+        default=8,
+        validation_alias="MAX_BEAMS",
+        ge=1,
+        le=64,
+        description="the most beams (num_beams) that one prediction may ask for, within MAX_BATCH_SIZE; 1 allows no "
+        "beam search",
     )
     max_batch_tokens: PositiveInt = Field(
         default=16384,

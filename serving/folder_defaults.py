@@ -52,7 +52,7 @@ class FolderDefaults:
         generation = _read(folder / "generation_config.json")
         longest, beams = generation.get("max_new_tokens"), generation.get("num_beams")
         if isinstance(beams, int) and beams > 1:
-            log.warning("generation_config.json asks for %d beams; this server decodes greedily or by sampling", beams)
+            log.warning("generation_config.json asks for %d beams; here requests ask for their own (num_beams)", beams)
         return cls(
             template=None if template is None else PromptTemplate(str(template)),
             max_new_tokens=longest if isinstance(longest, int) and longest > 0 else None,

@@ -45,8 +45,12 @@ class Generator:
         self._template: PromptTemplate | None = None
         self._mailbox: Mailbox[Heard] | None = None
 
-    def attach(self, tokenizer: Tokenizer, *, defaults: FolderDefaults) -> None:
-        """defaults: what the model's folder asks for; a longest answer only where the server's setting does not."""
+    def attach(self, tokenizer: Tokenizer, *, defaults: FolderDefaults, has_beams: bool = False) -> None:
+        """defaults: what the model's folder asks for; a longest answer only where the server's setting does not.
+
+        has_beams: whether the model's engine does beam search.
+        """
+        self._limits = replace(self._limits, has_beams=has_beams)
         self._template = defaults.template
         if defaults.max_new_tokens is not None:
             longest = min(defaults.max_new_tokens, self._limits.max_new_tokens)

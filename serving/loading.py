@@ -20,6 +20,7 @@ from serving.lifecycle import Lifecycle
 from serving.scheduling.dispatch import Dispatcher
 from serving.telemetry.process_metrics import proportional_bytes
 from serving.text import Tokenizer
+from serving.traits import Traits
 from serving.validation import Limits
 from serving.warmup import check_golden, read_golden, warm_up
 from serving.workers.layouts import candidates
@@ -106,7 +107,8 @@ class Loader:
         finally:
             self._is_done.set()
         if self._tokenizer is not None:
-            generator.attach(self._tokenizer, defaults=self._defaults)
+            has_beams = Traits(self._config.model_dir).has_beams
+            generator.attach(self._tokenizer, defaults=self._defaults, has_beams=has_beams)
         dispatcher.start(engine)
         self._lifecycle.healthy()
 

@@ -7,7 +7,7 @@ and the scheduler takes nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -30,6 +30,10 @@ def refuse_many_names(value: object) -> None:
 
 Whole = Annotated[int, BeforeValidator(_whole)]
 Stop = Annotated[str, Field(min_length=1, max_length=MAX_STOP_CHARS)]
+# transformers' own word: stop at num_beams finished answers, by a guess, or only when nothing better can come
+EarlyStopping = bool | Literal["never"]
+# transformers marks what has not finished with a score of -1e9; beyond these, a real score could come near it
+LEAST_LENGTH_PENALTY, MOST_LENGTH_PENALTY = -1.0, 5.0
 
 
 class Parameters(BaseModel):
@@ -69,6 +73,25 @@ class Parameters(BaseModel):
     repetition_penalty: float = Field(
         default=1.0, gt=0, le=10, description="above 1 makes tokens already generated less likely; 1 is off"
     )
+    num_beams: Whole = Field(
+        default=1,
+        ge=1,
+        description="answers that are followed side by side, of which the likeliest is told; 1 is no beam search. "
+        "Up to the server's MAX_BEAMS, without sampling, for models that are no T5",
+    )
+    length_penalty: float = Field(
+        default=1.0,
+        ge=LEAST_LENGTH_PENALTY,
+        le=MOST_LENGTH_PENALTY,
+        description="of a beam search: the power of its length that an answer's score is divided by; above 0 prefers "
+        "long answers",
+    )
+    early_stopping: EarlyStopping = Field(
+        default=False,
+        description="of a beam search: true ends it at num_beams finished answers, false when better ones are "
+        'unlikely, "never" when there can be none',
+    )
+    num_return_sequences: Whole = Field(default=1, ge=1, le=1, description="one answer to each prompt, the best")
     seed: Whole | None = Field(
         default=None, ge=0, le=2**63 - 1, description="the same seed, prompt and parameters give the same draw"
     )
@@ -111,10 +134,20 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Beams:
+    """How one sequence's beams are searched, as in `transformers`; `num` is above 1."""
+
+    num: int
+    length_penalty: float = 1.0
+    early_stopping: EarlyStopping = False
+
+
+@dataclass(frozen=True, slots=True)
 class ValidRequest:
     """A request that fits the server: made by `validation.validate` alone.
 
     prompt_ids: token ids as the encoder reads them, end token included. sampling: None means greedy.
+    beams: None means one; never together with sampling or log probabilities.
     client: who asks, where clients are told apart; the waiting line is fair between them.
     num_logprobs: the likeliest tokens whose log probabilities are wanted at each step, besides the one taken; None
     where no log probability is.
@@ -127,8 +160,14 @@ class ValidRequest:
     stop: tuple[str, ...] = ()
     client: str = ""
     num_logprobs: int | None = None
+    beams: Beams | None = None
+
+    @property
+    def num_rows(self) -> int:
+        """Rows that it takes in a batch."""
+        return 1 if self.beams is None else self.beams.num
 
     @property
     def num_tokens(self) -> int:
-        """The most tokens that this request can hold at once."""
-        return len(self.prompt_ids) + self.max_new_tokens
+        """The most tokens that this request can hold at once. Each beam holds the prompt, and an answer of its own."""
+        return (len(self.prompt_ids) + self.max_new_tokens) * self.num_rows

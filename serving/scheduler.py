@@ -35,15 +35,18 @@ class Scheduler:
 
     def admit(self) -> list[Sequence]:
         """Moves waiting sequences into the batch, in the order of the line, and returns the newcomers."""
-        free = self.max_batch_tokens - sum(s.request.num_tokens for s in self.running)
+        if not self.waiting:
+            return []
+        free_rows = self.max_batch_size - sum(s.request.num_rows for s in self.running)
+        free_tokens = self.max_batch_tokens - sum(s.request.num_tokens for s in self.running)
         admitted: list[Sequence] = []
-        while len(self.running) + len(admitted) < self.max_batch_size:
+        while (first := self.waiting.first()) is not None:
             # who does not fit is waited for: were others let past, a large request might wait for ever
-            first = self.waiting.first()
-            if first is None or first.request.num_tokens > free:
+            if first.request.num_rows > free_rows or first.request.num_tokens > free_tokens:
                 break
             admitted.append(self.waiting.pop())
-            free -= first.request.num_tokens
+            free_rows -= first.request.num_rows
+            free_tokens -= first.request.num_tokens
         self.running += admitted
         return admitted
 

@@ -81,6 +81,7 @@ class Sequence:
         self.deadline = deadline
         self.timeline = Timeline(arrived)
         self.output_ids: list[int] = []
+        self.num_steps = 0  # that it has been through, whether or not they brought a token
         self.outcome: Completion | ServingError | None = None
         self._cancelled: ServingError | None = None
         self._listener = listener
@@ -101,13 +102,22 @@ class Sequence:
         """Asks the engine's thread to end this sequence at its next token. Safe from any thread."""
         self._cancelled = error
 
-    def accept(self, token_id: int, *, is_eos: bool, now: float, likelihood: Likelihood | None = None) -> bool:
-        """Takes the next token; returns whether the sequence goes on."""
-        error = self._cancelled
-        if error is not None:
-            return self.end(error)
+    def go_on(self, now: float) -> bool:
+        """Ends the sequence where it was cancelled or its time is over; returns whether it goes on.
+
+        `accept` does so itself. Alone, it is for steps that bring no token yet, as those of a beam search.
+        """
+        self.num_steps += 1
+        if self._cancelled is not None:
+            return self.end(self._cancelled)
         if now >= self.deadline:
             return self.end(late(len(self.output_ids)))
+        return True
+
+    def accept(self, token_id: int, *, is_eos: bool, now: float, likelihood: Likelihood | None = None) -> bool:
+        """Takes the next token; returns whether the sequence goes on."""
+        if not self.go_on(now):
+            return False
         self.output_ids.append(token_id)
         self.timeline.tokens.append(now)
         if likelihood is not None:

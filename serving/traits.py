@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+# Those that the server's own engine runs; every other model is on transformers' generation.
+OUR_MODELS = ("t5", "mt5")
 DOLLY_END = "### End"
 DOLLY_TEMPLATE = """\
 Below is an instruction that describes a task. Write a response that appropriately completes the request.
@@ -28,7 +30,12 @@ class Traits:
     @cached_property
     def is_causal(self) -> bool:
         """A decoder alone: its answers go on where the prompt ends, and clients expect to see both."""
-        return not self._config.get("is_encoder_decoder", self._config.get("model_type") in ("t5", "mt5"))
+        return not self._config.get("is_encoder_decoder", self._config.get("model_type") in OUR_MODELS)
+
+    @cached_property
+    def has_beams(self) -> bool:
+        """Whether its engine searches beams: `transformers`' own does, the T5 engine does not."""
+        return self._config.get("model_type") not in OUR_MODELS
 
     @cached_property
     def is_dolly(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,16 @@ from pydantic import ValidationError
 
 from serving.errors import InvalidRequest
 from serving.folder_defaults import PromptTemplate
-from serving.request import MAX_LOGPROBS, GenerateBody, PromptBody, Sampling, TokensBody, ValidRequest
+from serving.request import (
+    MAX_LOGPROBS,
+    Beams,
+    GenerateBody,
+    Parameters,
+    PromptBody,
+    Sampling,
+    TokensBody,
+    ValidRequest,
+)
 from serving.text import Tokenizer
 
 # No known tokenizer averages more over real text; beyond it the text is refused unread, so that a prompt of
@@ -27,11 +37,17 @@ MAX_SHOWN_CHARS = 60
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The server's own bounds on one request."""
+    """The server's own bounds on one request.
+
+    max_held_tokens: of all its beams together. has_beams: whether the model's engine does beam search.
+    """
 
     max_input_tokens: int
     max_new_tokens: int
     default_new_tokens: int
+    max_beams: int = 1
+    max_held_tokens: int = sys.maxsize
+    has_beams: bool = False
 
     @property
     def max_chars(self) -> int:
@@ -55,7 +71,7 @@ def validate(
         )
     if num_logprobs is not None and num_logprobs > MAX_LOGPROBS:
         raise InvalidRequest(f"logprobs must be at most {MAX_LOGPROBS}, got {num_logprobs}", param="logprobs")
-    return ValidRequest(
+    request = ValidRequest(
         prompt_ids=_given_ids(body, limits, tokenizer)
         if isinstance(body, TokensBody)
         else _prompt_ids(body, limits, tokenizer, template),
@@ -65,7 +81,56 @@ def validate(
         stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop),
         client=client,
         num_logprobs=num_logprobs,
+        beams=_beams(body, limits),
     )
+    if request.beams is not None:
+        _check_beams(request, limits)
+    return request
+
+
+def _beams(body: PromptBody, limits: Limits) -> Beams | None:
+    asked = {"num_beams": body.num_beams, "length_penalty": body.length_penalty, "early_stopping": body.early_stopping}
+    wanted = {name: value for name, value in asked.items() if value != Parameters.model_fields[name].default}
+    if not wanted:
+        return None
+    name, value = next(iter(wanted.items()))
+    if not limits.has_beams:
+        raise InvalidRequest(
+            f"{name} is {show(value)}, and this model has no beam search on this server: models that are no T5 have "
+            f"it; leave {name} out for greedy decoding",
+            param=name,
+        )
+    if "num_beams" not in wanted:
+        raise InvalidRequest(f"{name} is of beam search, got num_beams 1; send more beams, or leave it out", param=name)
+    if body.num_beams > limits.max_beams:
+        raise InvalidRequest(
+            f"num_beams must be at most {limits.max_beams} (MAX_BEAMS, and no more than MAX_BATCH_SIZE), "
+            f"got {body.num_beams}",
+            param="num_beams",
+        )
+    return Beams(body.num_beams, body.length_penalty, body.early_stopping)
+
+
+def _check_beams(request: ValidRequest, limits: Limits) -> None:
+    """Refuses what cannot be had together with beams."""
+    if request.sampling is not None:
+        raise InvalidRequest(
+            f"num_beams is {request.num_rows} and sampling is asked for (do_sample, or temperature, top_k or top_p); "
+            "a beam search draws nothing: leave those out, or num_beams",
+            param="num_beams",
+        )
+    if request.num_logprobs is not None:
+        raise InvalidRequest(
+            f"num_beams is {request.num_rows} and logprobs are asked for; they are told without beams alone",
+            param="num_beams",
+        )
+    if request.num_tokens > limits.max_held_tokens:
+        raise InvalidRequest(
+            f"num_beams is {request.num_rows}: so many times {len(request.prompt_ids)} prompt tokens and "
+            f"{request.max_new_tokens} new ones are {request.num_tokens}, at most {limits.max_held_tokens} fit the "
+            "batch and the queue; ask for fewer beams, a smaller max_new_tokens, or send a shorter prompt",
+            param="num_beams",
+        )
 
 
 def _given_ids(body: TokensBody, limits: Limits, tokenizer: Tokenizer) -> tuple[int, ...]:
@@ -154,10 +219,12 @@ def _path(location: tuple[int | str, ...]) -> str:
     for part in location:
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part.isidentifier() and part not in ("str", "list"):
+        elif part in ("str", "list", "bool") or part.startswith(("constrained-", "list[", "literal[")):
+            continue
+        elif part.isidentifier():
             name = part[:MAX_SHOWN_CHARS]
             text += f".{name}" if text else name
-        elif not part.startswith(("constrained-", "list[")):
+        else:
             text += f"[{show(part)}]"
     return text or "the body"
 

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from serving.checkpoint.transformers_folder import class_name, load_other
 from serving.engine import memory
 from serving.engine.memory import Plan, Room
+from serving.traits import OUR_MODELS
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,6 @@ OFFLINE = {
 # longer than with threads that sleep (docs/decisions/0012-one-thread-workers-that-sleep.md has the figures)
 PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
-OUR_MODELS = ("t5", "mt5")
 BYTE_PIECE = re.compile(r"<0x[0-9A-F]{2}>")
 # without any of these PyTorch, whose import takes seconds, need not be asked for a GPU
 GPU_FILES = (Path("/dev/nvidia0"), Path("/dev/nvidiactl"), Path("/dev/dxg"))

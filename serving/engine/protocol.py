@@ -23,7 +23,8 @@ class Engine(Protocol):
     def step(self, running: list[Sequence]) -> None:
         """Advances every running sequence by one token or more, each through `Sequence.accept`.
 
-        An engine that cannot take newcomers in mid-flight runs the batch until each of its sequences has ended.
+        An engine that cannot take newcomers in mid-flight runs a batch until each of its sequences has ended: that of
+        the first of `running` where they cannot share one. Those it leaves out stay cancellable all the while.
         `BatchFailed` fails the sequences that it names, another exception all of `running`; a sequence that alone
         went wrong is ended alone. Who is not in `running` any more is forgotten, with all that was kept for it.
         """

@@ -24,9 +24,13 @@ from serving.sequence import Likelihood
 
 
 class RowSampler:
-    """One row's processors and its own random state, so that its draw does not depend on who shares the batch."""
+    """One row's processors and its own random state, so that its draw does not depend on who shares the batch.
 
-    def __init__(self, request: ValidRequest, *, device: torch.device) -> None:
+    num_pads: tokens in front of its prompt that only fill the batch; no penalty may count them.
+    """
+
+    def __init__(self, request: ValidRequest, *, device: torch.device, num_pads: int = 0) -> None:
+        self._num_pads = num_pads
         self.num_logprobs = request.num_logprobs
         self._penalty = (
             RepetitionPenaltyLogitsProcessor(request.repetition_penalty) if request.repetition_penalty != 1 else None
@@ -47,7 +51,7 @@ class RowSampler:
 
     def __call__(self, ids_1T: torch.Tensor, scores_1V: torch.Tensor) -> torch.Tensor:
         if self._penalty is not None:
-            scores_1V = self._penalty(ids_1T, scores_1V)
+            scores_1V = self._penalty(ids_1T[:, self._num_pads :], scores_1V)
         if self._generator is None:
             return scores_1V
         for warper in self._warpers:

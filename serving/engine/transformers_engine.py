@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, StoppingCriteria
 
+from serving.engine.beam_search import NOT_FINITE, BeamAcceptance, Bystanders, configure, split
+from serving.engine.protocol import BatchFailed
 from serving.engine.sampling import BatchSampler, RowSampler
 from serving.errors import EngineFailed
 from serving.sequence import Sequence
@@ -23,7 +25,10 @@ from serving.sequence import Sequence
 
 
 class TransformersEngine:
-    """Static batches: shorter answers wait, as padding, for the longest of their batch."""
+    """Static batches: shorter answers wait, as padding, for the longest of their batch.
+
+    A batch is with beams or without; the oldest sequence says which, and the others wait for theirs.
+    """
 
     def __init__(self, model: Any, *, num_threads: int = 0) -> None:
         if num_threads:
@@ -38,18 +43,46 @@ class TransformersEngine:
         self._eos_ids = _as_set(self._config.eos_token_id)
 
     def step(self, running: list[Sequence]) -> None:
-        ids_BS, mask_BS = self._pad([s.request.prompt_ids for s in running])
-        sampler = BatchSampler([RowSampler(s.request, device=self._device) for s in running])
+        batch, bystanders = split(running)
+        try:
+            self._run(batch, bystanders)
+        except Exception as error:
+            if not bystanders:
+                raise
+            raise BatchFailed(batch) from error
+
+    def _run(self, batch: list[Sequence], bystanders: list[Sequence]) -> None:
+        ids_BS, mask_BS = self._pad([s.request.prompt_ids for s in batch])
+        sampler = self._sampler(batch, longest=ids_BS.shape[1])
         config = copy.copy(self._config)
-        config.max_new_tokens = max(s.request.max_new_tokens for s in running)
+        config.max_new_tokens = max(s.request.max_new_tokens for s in batch)
+        beams = batch[0].request.beams
+        search = None if beams is None else BeamAcceptance(batch, sampler)
+        if beams is not None:
+            configure(config, beams)
+        criteria = [search or _Acceptance(batch, sampler, self._eos_ids)]
+        if bystanders:
+            criteria.append(Bystanders(bystanders))
         with torch.inference_mode():
-            self._model.generate(
+            ids_BT = self._model.generate(
                 input_ids=ids_BS,
                 attention_mask=mask_BS,
                 generation_config=config,
                 logits_processor=[sampler],
-                stopping_criteria=[_Acceptance(running, sampler, self._eos_ids)],
+                stopping_criteria=criteria,
             )
+        if search is not None:
+            num_given = ids_BS.shape[1] if self._pads_left else 1  # an encoder's prompt is not told again
+            search.take(ids_BT[:, num_given:].tolist(), self._eos_ids)
+
+    def _sampler(self, batch: list[Sequence], *, longest: int) -> BatchSampler:
+        """The beams of a sequence stand together, and share its sampler."""
+        samplers = []
+        for sequence in batch:
+            request = sequence.request
+            num_pads = longest - len(request.prompt_ids) if self._pads_left else 0
+            samplers += [RowSampler(request, device=self._device, num_pads=num_pads)] * request.num_rows
+        return BatchSampler(samplers)
 
     def _pad(self, prompts: list[tuple[int, ...]]) -> tuple[torch.Tensor, torch.Tensor]:
         longest = max(map(len, prompts))
@@ -75,7 +108,7 @@ class _Acceptance(StoppingCriteria):  # type: ignore[misc]
         is_done = []
         for row, (sequence, token) in enumerate(zip(self._sequences, ids_BT[:, -1].tolist(), strict=True)):
             if row in self._sampler.broken:
-                sequence.end(EngineFailed("the model computed a number that is not finite for this prompt"))
+                sequence.end(EngineFailed(NOT_FINITE))
             if not sequence.is_ended:
                 likelihood = self._sampler.likelihood(row, token)
                 sequence.accept(token, is_eos=token in self._eos_ids, now=now, likelihood=likelihood)

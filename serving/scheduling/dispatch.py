@@ -124,7 +124,7 @@ class Dispatcher:
         """A number that grows with every step and token; None while there is nothing to do."""
         if self._thread is None or not self.scheduler.has_work:
             return None
-        return self._num_steps + sum(len(sequence.output_ids) for sequence in list(self.scheduler.running))
+        return self._num_steps + sum(sequence.num_steps for sequence in list(self.scheduler.running))
 
     def _run(self, engine: Engine) -> None:
         is_over = False

@@ -29,5 +29,5 @@ class Timeline:
 
     @property
     def gaps_s(self) -> list[float]:
-        """Between each token and the next."""
-        return [later - earlier for earlier, later in pairwise(self.tokens)]
+        """Between each token and the next; none between those that came at once, as a beam search's do."""
+        return [later - earlier for earlier, later in pairwise(self.tokens) if later > earlier]

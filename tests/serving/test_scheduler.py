@@ -3,7 +3,7 @@ import math
 import pytest
 
 from serving.errors import NotReady, Overloaded
-from serving.request import ValidRequest
+from serving.request import Beams, ValidRequest
 from serving.scheduler import Scheduler
 from serving.scheduling.waiting import WaitingLine
 from serving.sequence import Completion, Sequence
@@ -25,8 +25,9 @@ class Words:
         return " ".join(map(str, ids))
 
 
-def sequence(id_, *, prompt=10, new=10, deadline=math.inf, events=None):
-    request = ValidRequest(prompt_ids=(1,) * prompt, max_new_tokens=new)
+def sequence(id_, *, prompt=10, new=10, num_beams=1, deadline=math.inf, events=None):
+    beams = Beams(num_beams) if num_beams > 1 else None
+    request = ValidRequest(prompt_ids=(1,) * prompt, max_new_tokens=new, beams=beams)
     listener = (events if events is not None else []).append
     return Sequence(id_, request, tokenizer=Words(), deadline=deadline, listener=listener)
 
@@ -61,6 +62,21 @@ def test_admits_no_more_sequences_than_the_batch_holds():
     line.add([sequence(i, prompt=1, new=1) for i in range(3)])
 
     assert ids(line.admit()) == [0, 1]
+
+
+def test_each_beam_counts_as_a_row_of_the_batch():
+    line = scheduler(max_batch_size=4)
+    line.add([sequence(0, prompt=1, new=1, num_beams=3), sequence(1, prompt=1, new=1), sequence(2, prompt=1, new=1)])
+
+    assert ids(line.admit()) == [0, 1]
+
+
+def test_each_beam_holds_the_prompt_and_an_answer():
+    line = scheduler(max_batch_tokens=100)
+    line.add([sequence(0, prompt=10, new=10, num_beams=4), sequence(1, prompt=11, new=10)])
+
+    assert line.waiting.num_tokens == 101
+    assert ids(line.admit()) == [0]
 
 
 def test_an_ended_sequence_makes_room_for_the_next():

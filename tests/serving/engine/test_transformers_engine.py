@@ -22,13 +22,13 @@ def gpt2(tmp_path_factory):
     return make_causal_folder(tmp_path_factory.mktemp("models") / "gpt2", num_positions=128)
 
 
-def run(checkpoint, prompts, *, is_streaming=False):
+def run(checkpoint, prompts, *, is_streaming=False, **parameters):
     engine = TransformersEngine(checkpoint.model)
     events = [[] for _ in prompts]
     sequences = [
         Sequence(
             number,
-            validate(GenerateBody(prompt=prompt), limits=LIMITS, tokenizer=checkpoint.tokenizer),
+            validate(GenerateBody(prompt=prompt, **parameters), limits=LIMITS, tokenizer=checkpoint.tokenizer),
             tokenizer=checkpoint.tokenizer,
             deadline=math.inf,
             listener=events[number].append,
@@ -51,6 +51,16 @@ def test_a_decoder_only_model_answers_a_batch_as_transformers_answers_each_alone
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False, pad_token_id=0
         )
         assert one.output_ids == alone[0, ids.shape[1] :].tolist()
+
+
+def test_what_pads_a_prompt_is_not_penalized_as_a_part_of_it(gpt2):
+    checkpoint = open_folder(gpt2)
+    ((plain,), _) = run(checkpoint, PROMPTS[2:])
+    checkpoint.model.generation_config.pad_token_id = plain.output_ids[0]
+
+    (_, short), _ = run(checkpoint, [PROMPTS[0], PROMPTS[2]], repetition_penalty=9.0)
+
+    assert short.output_ids[0] == plain.output_ids[0]
 
 
 def test_a_decoder_only_model_streams_its_tokens(gpt2):
