@@ -31,8 +31,8 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# Keywords of transformers' generate that ask for what happens anyway.
-NEUTRAL = {"num_beams": 1, "num_return_sequences": 1, "early_stopping": False, "length_penalty": 1, "use_cache": True}
+# A keyword of transformers' generate, and the value that asks for what happens anyway.
+NEUTRAL = {"use_cache": True}
 
 
 class Config(Parameters):

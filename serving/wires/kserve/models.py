@@ -20,7 +20,7 @@ from serving.wires.kserve.tensors import BYTES, Tensor
 
 TEXT_INPUT, TEXT_OUTPUT = "text_input", "text_output"
 FASTERTRANSFORMER = "fastertransformer"
-NAMES = {"max_tokens": "max_new_tokens"}
+NAMES = {"max_tokens": "max_new_tokens", "beam_width": "num_beams"}
 # Of Triton's own scheduler; nothing here waits by them.
 IGNORED = ("priority", "sequence_id", "sequence_start", "sequence_end", "stream")
 TIMEOUT = "timeout"  # in microseconds
@@ -33,11 +33,11 @@ ROW_PARAMETERS = {
     "temperature": "temperature",
     "repetition_penalty": "repetition_penalty",
     "random_seed": "seed",
+    "beam_width": "num_beams",
+    "len_penalty": "length_penalty",
 }
 # Optional inputs that ask for what happens anyway, with the values that do.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "beam_width": (1,),
-    "len_penalty": (0, 1),
     "beam_search_diversity_rate": (0,),
     "is_return_log_probs": (False,),
 }
@@ -68,6 +68,8 @@ TOKENS = Signature(
         ("temperature", "FP32", (-1, 1)),
         ("repetition_penalty", "FP32", (-1, 1)),
         ("random_seed", "UINT64", (-1, 1)),
+        ("beam_width", "UINT32", (-1, 1)),
+        ("len_penalty", "FP32", (-1, 1)),
     ),
     (("output_ids", "INT32", (-1, 1, -1)), ("sequence_length", "INT32", (-1, 1))),
 )
@@ -129,13 +131,14 @@ def token_bodies(inputs: Mapping[str, Tensor]) -> list[PromptBody]:
             raise InvalidRequest(f"input sequence_length: row {row} should be {allowed}, got {length}")
         asked = {ROW_PARAMETERS[name]: values[row] for name, values in columns.items()}
         prompt = list(ids.values[row * width : row * width + length])
-        body = {"prompt_ids": prompt, **_drawing(asked)}
+        body = {"prompt_ids": prompt, **_searching(asked)}
+        body |= _drawing({name: value for name, value in asked.items() if name not in ("num_beams", "length_penalty")})
         bodies.append(checked(body, TokensBody, known=tuple(Parameters.model_fields)))
     return bodies
 
 
 def token_outputs(completions: Sequence[Completion]) -> list[Tensor]:
-    """As beams of width 1, padded at their ends; the end token is one of the output's."""
+    """The best beam of each alone, padded at its end; the end token is one of the output's."""
     width = max(completion.num_tokens for completion in completions)
     padded = [[*completion.token_ids, *[0] * (width - completion.num_tokens)] for completion in completions]
     num_rows = len(completions)
@@ -143,6 +146,14 @@ def token_outputs(completions: Sequence[Completion]) -> list[Tensor]:
         Tensor("output_ids", "INT32", (num_rows, 1, width), [token for row in padded for token in row]),
         Tensor("sequence_length", "INT32", (num_rows, 1), [completion.num_tokens for completion in completions]),
     ]
+
+
+def _searching(asked: dict[str, Any]) -> dict[str, Any]:
+    """FasterTransformer's len_penalty is 0 where it is not sent, and does nothing without beams."""
+    num_beams, length_penalty = asked.get("num_beams", 1), asked.get("length_penalty", 0)
+    if num_beams == 1 and length_penalty in (0, 1):
+        return {}
+    return {"num_beams": num_beams, "length_penalty": length_penalty}
 
 
 def _drawing(asked: dict[str, Any]) -> dict[str, Any]:

@@ -87,7 +87,8 @@ class KServeWire:
                 )
 
     def refusal(self, error: ServingError) -> tuple[int, Any]:
-        return (400 if error.status == 422 else error.status), {"error": error.message}
+        message = error.message.replace("num_beams", "beam_width")
+        return (400 if error.status == 422 else error.status), {"error": message}
 
     async def server(self) -> JSONResponse:
         return JSONResponse({"name": "flan-t5-server", "version": "1", "extensions": list(EXTENSIONS)})

@@ -19,7 +19,7 @@ REASONS = {"eos": "stop", "stop": "stop", "length": "length"}
 TYPES = {400: "invalid_request_error", 429: "rate_limit_exceeded"}
 CODES = {"not_found": "model_not_found", "unauthorized": "invalid_api_key", "quota_exceeded": "rate_limit_exceeded"}
 # what this protocol calls things in a refusal of the server
-NAMES = {"max_new_tokens": "max_tokens"}
+NAMES = {"max_new_tokens": "max_tokens", "num_beams": "best_of"}
 
 
 def refusal(error: ServingError) -> tuple[int, dict[str, Any]]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from serving.chat import ChatTemplate
 from serving.exchange.bodies import checked
-from serving.request import MAX_LOGPROBS, GenerateBody, Parameters, PromptBody, Stop, TokensBody, Whole
+from serving.request import MAX_LOGPROBS, EarlyStopping, GenerateBody, Parameters, PromptBody, Stop, TokensBody, Whole
 
 MAX_NAMES = 48
 MAX_CHOICES = 16
@@ -60,6 +60,10 @@ class Asked(BaseModel):
     top_k: Whole | None = Field(default=None, ge=0, le=1000, description="no name of OpenAI's; as elsewhere here")
     repetition_penalty: float | None = Field(default=None, gt=0, le=10, description="as elsewhere here")
     n: int = Field(default=1, ge=1, le=MAX_CHOICES, description="answers to each prompt, each drawn by itself")
+    best_of: Whole | None = Field(default=None, ge=1, description="n, or with use_beam_search the number of beams")
+    use_beam_search: bool = Field(default=False, description="vLLM's: tell the best of best_of beams")
+    length_penalty: float | None = Field(default=None, description="vLLM's, of a beam search; as elsewhere here")
+    early_stopping: EarlyStopping | None = Field(default=None, description="vLLM's, of a beam search")
     seed: Whole | None = Field(default=None, ge=-(2**63), le=2**63 - 1)
     stop: Stop | Annotated[list[Stop], Field(max_length=4)] = Field(default_factory=list)
     stream: bool = False
@@ -89,6 +93,18 @@ class Asked(BaseModel):
             raise ValueError("should have stream: true where it has stream_options")
         return self
 
+    @model_validator(mode="after")
+    def _check_best_of(self) -> Self:
+        if not self.use_beam_search:
+            if self.best_of not in (None, self.n):
+                raise ValueError(f"should have best_of equal to n ({self.n}), got {self.best_of}: every answer is told")
+            return self
+        if self.n > 1:
+            raise ValueError(f"should have n: 1 with use_beam_search, got {self.n}: the best beam alone is told")
+        if self.best_of in (None, 1):
+            raise ValueError("should have a best_of above 1, the number of beams, with use_beam_search")
+        return self
+
     @property
     def includes_usage(self) -> bool:
         return self.stream_options is not None and self.stream_options.include_usage
@@ -106,6 +122,9 @@ class Asked(BaseModel):
             "repetition_penalty": self.repetition_penalty,
             "seed": None if self.seed is None else (self.seed + choice) & (2**63 - 1),
             "stop": self.stop,
+            "num_beams": self.best_of if self.use_beam_search else None,
+            "length_penalty": self.length_penalty,
+            "early_stopping": self.early_stopping,
         }
         return {name: value for name, value in asked.items() if value is not None}
 
@@ -136,12 +155,9 @@ class CompletionRequest(Asked):
     logprobs: int | None = Field(
         default=None, ge=0, le=MAX_COMPLETION_LOGPROBS, description="likeliest tokens to tell at each step"
     )
-    best_of: int | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.best_of not in (None, self.n):
-            raise ValueError(f"should have best_of equal to n ({self.n}), got {self.best_of}: every answer is told")
         if self.echo and self.logprobs is not None:
             raise ValueError("should not have both echo and logprobs: prompts have no log probabilities here")
         if self.echo and not all(isinstance(prompt, str) for prompt in self.prompt):

@@ -21,7 +21,7 @@ def infer(client, body, **query):
 
 def test_texts_get_one_prediction_each_by_the_keywords_of_config(client):
     wanted = client.post("/predict", json={"instances": [PROMPT, "Tom"], "parameters": {"max_new_tokens": 9}}).json()
-    config = {"max_new_tokens": 9, "num_beams": 1, "do_sample": False, "early_stopping": False}
+    config = {"max_new_tokens": 9, "num_beams": 1, "do_sample": False, "early_stopping": False, "use_cache": True}
 
     assert infer(client, {"instances": [PROMPT, "Tom"], "config": config}).json() == {
         "predictions": wanted["predictions"]
@@ -58,7 +58,9 @@ def test_behind_vertex_ai_the_same_route_answers(serve):
         (b'"text"', "the body should be an object"),
         (b'{"instances": "text"}', "instances should be a list"),
         (b'{"instances": []}', "instances should have at least 1 item"),
-        (b'{"instances": ["a"], "config": {"num_beams": 4}}', "should not have num_beams other than 1"),
+        (b'{"instances": ["a"], "config": {"num_beams": 4}}', "num_beams is 4, and this model has no beam search"),
+        (b'{"instances": ["a"], "config": {"use_cache": false}}', "should not have use_cache other than True"),
+        (b'{"instances": ["a"], "config": {"num_return_sequences": 2}}', "num_return_sequences should be less than"),
         (b'{"instances": ["a"], "config": {"max_tokens": 4}}', "did you mean max_new_tokens?"),
         (b'{"instances": ["a"], "config": {}, "parameters": {}}', "config or parameters, not both"),
     ],

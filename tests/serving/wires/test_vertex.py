@@ -74,7 +74,7 @@ BAD = [
     ({"instances": ["a"] * 33}, "instances: got 33, at most 32 are allowed"),
     ({"instances": ["a"], "paramters": {}}, "paramters is not known, did you mean parameters?"),
     ({"instances": ["a"], "parameters": []}, "parameters should be an object, got a list of 0"),
-    ({"instances": ["a"], "parameters": {"beams": 4}}, "parameters.beams is not known, known are instances"),
+    ({"instances": ["a"], "parameters": {"beams": 4}}, "parameters.beams is not known, did you mean num_beams?"),
     ({"instances": ["a"], "stream": "yes"}, "stream should be"),
     ({"instances": [{"prompt": "a", "top_p": 0}]}, "instances[0].top_p should be greater than 0, got 0"),
 ]
