@@ -85,6 +85,11 @@ def corpus(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def launch(arguments: argparse.Namespace) -> int:
+    """fine-tune as one process on each GPU of each machine."""
+    return scale.launch(arguments, tuning.passed_on(arguments))
+
+
 def positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text}; allowed is a whole number from 1")
@@ -101,7 +106,9 @@ def main() -> int:
         return sub
 
     tuning.add(command("fine-tune", tuning.fine_tune))
-    scale.add_launch(command("launch", scale.launch))
+    launching = command("launch", launch)
+    scale.add_launch(launching)
+    tuning.add(launching)
     scale.add_worker_pool(command("worker-pool", scale.worker_pool))
     scale.add_task(command("memory", scale.memory))
     making = command("make", make)

@@ -149,6 +149,9 @@ class ScaleConfig(Frozen):
     )
     offload: bool = Field(default=False, description="zero3: optimiser states and weights in the machine's memory")
     boot_disk_gb: int = Field(default=200, ge=100, le=64_000)
+    check_memory: bool = Field(
+        default=True, description="refuses what cannot fit by the formulas of training/scale/memory.py"
+    )
     spot: bool = Field(default=True, description="cheaper machines that may be taken away; the job goes on by itself")
 
 

@@ -24,6 +24,7 @@ class TuningCard:
     evaluation: Evaluation
     git_sha: str
     seconds: float
+    num_attempts: int
     machine: str
 
     def text(self) -> str:
@@ -53,7 +54,7 @@ Prompt: `{config.prompt.template!r}`, a Python string, in which `{{input}}` stan
 
 ## How it was made
 
-{self.num_parameters:,} parameters, {self._trained()}. {self.seconds:.0f} s on {self.machine}, code {self.git_sha}.
+{self.num_parameters:,} parameters, {self._trained()}. {self._spent()} on {self.machine}, code {self.git_sha}.
 Prompts were cut at {self.lengths.source} tokens ({self.lengths.num_cut_sources} of all records were), answers at
 {self.lengths.target} ({self.lengths.num_cut_targets}).
 
@@ -67,7 +68,13 @@ Prompts were cut at {self.lengths.source} tokens ({self.lengths.num_cut_sources}
 
     def _decoding(self) -> str:
         beams = self.config.generation.beams
-        return "Greedy decoding" if beams == 1 else f"{beams} beams"
+        if beams == 1:
+            return "Greedy decoding, as the server answers"
+        return f"{beams} beams, with which flanstack's server does not answer for a T5: its own answers are greedy"
+
+    def _spent(self) -> str:
+        whole = f"{self.seconds:.0f} s"
+        return whole if self.num_attempts == 1 else f"{whole} in {self.num_attempts} attempts"
 
     def _figures(self) -> str:
         return "\n".join(

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from training.config.reading import BadConfig, read, task_names
 from training.scale.launch import command
@@ -41,19 +41,25 @@ def add_task(parser: argparse.ArgumentParser) -> None:
 
 
 def add_launch(parser: argparse.ArgumentParser) -> None:
+    """What `fine-tune` takes is added by whoever knows it."""
     parser.add_argument("--processes", type=int, help="on this machine (default: one for each GPU, or one)")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="as fine-tune takes them")
 
 
-def launch(arguments: argparse.Namespace) -> int:
-    """fine-tune as one process on each GPU of each machine."""
+def launch(arguments: argparse.Namespace, passed_on: Sequence[str]) -> int:
+    """Becomes the launcher of the processes. passed_on: what each of them is told."""
+    try:
+        config = read(arguments.task, environment=os.environ, changes=arguments.set)
+    except BadConfig as error:
+        print(f"training: {error}", file=sys.stderr)
+        return 2
     processes = arguments.processes
     if processes is None:
         import torch
 
         processes = max(1, torch.cuda.device_count())
-    line = command(arguments.arguments, processes=processes, environment=os.environ)
-    os.execv(line[0], line)  # noqa: S606 (the process becomes torchrun: signals go to it)
+    is_alone = processes == 1 and config.scale.strategy != "zero3"
+    line = command(passed_on, processes=processes, environment=os.environ, is_alone=is_alone)
+    return os.execv(line[0], line)  # noqa: S606 (the process becomes torchrun: signals go to it)
 
 
 def add_worker_pool(parser: argparse.ArgumentParser) -> None:

@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 PORT = "29500"
 
 
-def command(arguments: Sequence[str], *, processes: int, environment: Mapping[str, str]) -> list[str]:
-    """processes: on this machine; 1 on one machine needs no torchrun."""
+def command(
+    arguments: Sequence[str], *, processes: int, environment: Mapping[str, str], is_alone: bool = False
+) -> list[str]:
+    """processes: on this machine. is_alone: one process there, which on one machine needs no torchrun."""
     task = ["-m", "training", "fine-tune", *arguments]
     machines = int(environment.get("WORLD_SIZE") or 1)
-    if processes == 1 and machines == 1:
+    if is_alone and machines == 1:
         return [sys.executable, *task]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
     if machines == 1:

@@ -34,6 +34,11 @@ UTILISATION = 1 / 3
 # Where lengths are measured: the longest that T5 was trained with, and a summary's.
 TYPICAL_SOURCE, TYPICAL_TARGET = 512, 128
 GB, GIB = 1e9, 1024**3
+WAYS_OUT = (
+    "take a larger scale.machine_type, scale.strategy zero3 or fsdp over more GPUs, a smaller optimizer.batch with "
+    "more optimizer.accumulation, optimizer.gradient_checkpointing, lora.enabled, or shorter prompt.source_length and "
+    "target_length; scale.check_memory=false tries it all the same"
+)
 
 
 @dataclass(frozen=True)
@@ -149,12 +154,8 @@ def verdict(config: TaskConfig, *, base: str | None = None, machine_type: str | 
 def require_room(config: TaskConfig) -> None:
     """Raises `BadConfig` when the task does not fit its machines."""
     found = verdict(config)
-    if found.problem:
-        raise BadConfig(
-            f"{config.model.base} by {config.scale.strategy} does not fit: {found.problem}; take a larger "
-            "scale.machine_type, scale.strategy zero3 or fsdp over more GPUs, a smaller optimizer.batch with more "
-            "optimizer.accumulation, optimizer.gradient_checkpointing, or lora.enabled"
-        )
+    if found.problem and config.scale.check_memory:
+        raise BadConfig(f"{config.model.base} by {config.scale.strategy} does not fit: {found.problem}; {WAYS_OUT}")
 
 
 def _problem(wanted: Need, machine: Machine, name: str) -> str:

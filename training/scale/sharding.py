@@ -6,9 +6,12 @@ Sources: Rajbhandari et al. 2020 (ZeRO, arXiv:1910.02054); DeepSpeed's configura
 from __future__ import annotations
 
 import importlib.util
+import os
+from collections.abc import MutableMapping
 from typing import Any
 
 import torch
+from accelerate import PartialState
 
 from training.config.reading import BadConfig
 from training.config.task import TaskConfig
@@ -16,13 +19,25 @@ from training.config.task import TaskConfig
 LAYER = "T5Block"
 
 
+def processes(config: TaskConfig, *, environment: MutableMapping[str, str] = os.environ) -> PartialState:
+    """Those of the training, joined with each other. Raises `BadConfig`.
+
+    DeepSpeed has to join them itself, or a model that is loaded in parts would not know how many there are.
+    """
+    if config.scale.strategy == "zero3":
+        if importlib.util.find_spec("deepspeed") is None:
+            raise BadConfig("scale.strategy zero3 needs the package deepspeed, which is not installed; use fsdp")
+        if "RANK" not in environment:
+            raise BadConfig("scale.strategy zero3 needs processes that know each other: `python -m training launch …`")
+        environment["ACCELERATE_USE_DEEPSPEED"] = "true"
+    return PartialState()
+
+
 def sharding(config: TaskConfig, *, is_bf16: bool) -> dict[str, Any]:
     """Arguments for the trainer. Raises `BadConfig`."""
     recompute = config.optimizer.gradient_checkpointing
     match config.scale.strategy:
         case "zero3":
-            if importlib.util.find_spec("deepspeed") is None:
-                raise BadConfig("scale.strategy zero3 needs the package deepspeed, which is not installed; use fsdp")
             settings = zero3(is_bf16=is_bf16, is_offloading=config.scale.offload)
             return {"deepspeed": settings, "activation_checkpointing": recompute}
         case "fsdp":
@@ -54,6 +69,9 @@ def zero3(*, is_bf16: bool, is_offloading: bool) -> dict[str, Any]:
         zero["offload_optimizer"] = {"device": "cpu", "pin_memory": True}
         zero["offload_param"] = {"device": "cpu", "pin_memory": True}
     return {
+        # PyTorch's Adam also where it works in the machine's memory: DeepSpeed's own would be compiled at the start,
+        # and the image has neither a compiler nor the CUDA toolkit
+        "zero_force_ds_cpu_optimizer": False,
         "bf16": {"enabled": is_bf16},
         "zero_optimization": zero,
         "gradient_accumulation_steps": "auto",

@@ -6,8 +6,10 @@ Source: config.json of google/flan-t5-small … -xxl.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from training.config.reading import BadConfig
 
@@ -79,14 +81,22 @@ def size_of(base: str) -> Size:
         return SIZES[base]
     for folder in (Path(base), ROOT / base):
         if (folder / "config.json").is_file():
-            values = json.loads((folder / "config.json").read_text())
-            return Size(
-                d_model=int(values["d_model"]),
-                d_kv=int(values["d_kv"]),
-                d_ff=int(values["d_ff"]),
-                num_heads=int(values["num_heads"]),
-                num_layers=int(values["num_layers"]),
-                vocab_size=int(values["vocab_size"]),
-                is_tied=bool(values.get("scale_decoder_outputs", values.get("tie_word_embeddings", False))),
-            )
+            found = size_in(json.loads((folder / "config.json").read_text()))
+            if found is not None:
+                return found
     raise BadConfig(f"the size of model.base {base!r} is not known here; known are {', '.join(SIZES)}, and folders")
+
+
+def size_in(values: Mapping[str, Any]) -> Size | None:
+    """values: of a config.json. None of what is no T5."""
+    if values.get("model_type") != "t5":
+        return None
+    return Size(
+        d_model=int(values["d_model"]),
+        d_kv=int(values["d_kv"]),
+        d_ff=int(values["d_ff"]),
+        num_heads=int(values["num_heads"]),
+        num_layers=int(values["num_layers"]),
+        vocab_size=int(values["vocab_size"]),
+        is_tied=bool(values.get("scale_decoder_outputs", values.get("tie_word_embeddings", False))),
+    )

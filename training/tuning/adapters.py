@@ -39,5 +39,14 @@ def merged(model: Any) -> Any:
     return model.merge_and_unload() if isinstance(model, PeftModel) else model
 
 
+def num_parameters(model: Any) -> int:
+    return sum(map(_num_elements, model.parameters()))
+
+
 def num_trainable(model: Any) -> int:
-    return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    return sum(_num_elements(weight) for weight in model.parameters() if weight.requires_grad)
+
+
+def _num_elements(weight: Any) -> int:
+    """Of the whole weight: one that ZeRO-3 has divided holds nothing between its uses."""
+    return int(getattr(weight, "ds_numel", weight.numel()))

@@ -6,29 +6,42 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from training.buckets.place import BucketFailed, bucket_folder, is_bucket
 from training.config.reading import BadConfig
 from training.config.task import ModelConfig
+from training.scale.sizes import Size, size_in
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def load_base(config: ModelConfig, scratch: Path, *, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
-    """Model and tokenizer. Raises `BadConfig`. scratch: folder for a model that lies in a bucket."""
-    where = _where(config.base, scratch)
-    more: dict[str, Any] = {"local_files_only": True} if isinstance(where, Path) else {"revision": config.revision}
+def load_tokenizer(base: str | Path, config: ModelConfig) -> Any:
+    """base: as `located` gives it. Raises `BadConfig`."""
+    return _load(AutoTokenizer, base, config)
+
+
+def load_model(base: str | Path, config: ModelConfig, *, dtype: torch.dtype = torch.float32) -> Any:
+    """base: as `located` gives it. Raises `BadConfig`."""
+    return _load(AutoModelForSeq2SeqLM, base, config, dtype=dtype)
+
+
+def size_here(base: str | Path, config: ModelConfig) -> Size | None:
+    """By the model's config alone, without its weights; None of what is no T5. Raises `BadConfig`."""
+    return size_in(_load(AutoConfig, base, config).to_dict())
+
+
+def _load(kind: Any, base: str | Path, config: ModelConfig, **options: Any) -> Any:
+    options |= {"local_files_only": True} if isinstance(base, Path) else {"revision": config.revision}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where, **more)
-        model = AutoModelForSeq2SeqLM.from_pretrained(where, dtype=dtype, **more)
+        return kind.from_pretrained(base, **options)
     except (OSError, ValueError) as error:
         raise BadConfig(f"model.base {config.base!r} cannot be loaded: {error}") from error
-    return model, tokenizer
 
 
-def _where(base: str, scratch: Path) -> str | Path:
-    """A folder of this machine, or an id on the hub."""
+def located(config: ModelConfig, scratch: Path) -> str | Path:
+    """A folder of this machine, or an id on the hub. Raises `BadConfig`. scratch: for a model in a bucket."""
+    base = config.base
     if is_bucket(base):
         target = scratch / "base"
         if not (target / "config.json").exists():

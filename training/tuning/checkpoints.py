@@ -23,6 +23,7 @@ INDIFFERENT = {
     "scale.machine_type",
     "scale.replicas",
     "scale.boot_disk_gb",
+    "scale.check_memory",
     "scale.spot",
 }
 

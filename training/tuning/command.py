@@ -30,6 +30,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=0, help="torch threads (default: as torch chooses)")
 
 
+def passed_on(arguments: argparse.Namespace) -> list[str]:
+    """The same arguments as they are written on a command line, for the processes of a launch."""
+    line = ["--fresh"] if arguments.fresh else []
+    for name in ("task", "out", "folder", "threads"):
+        value = getattr(arguments, name)
+        line += [f"--{name}={value}"] if value else []
+    return line + [f"--set={change}" for change in arguments.set]
+
+
 def fine_tune(arguments: argparse.Namespace) -> int:
     """Tunes a model for a task: data, training, ROUGE, model folder."""
     try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,15 +24,18 @@ from training.folder.card import TuningCard
 from training.folder.export import complete_folder, deliver
 from training.folder.metadata import git_sha
 from training.records.record_sets import RecordSets, record_sets
-from training.tuning.adapters import merged, num_trainable, with_adapters
-from training.tuning.base_model import load_base
+from training.scale.here import here, require_room_here
+from training.scale.sharding import processes
+from training.tuning.adapters import merged, num_parameters, num_trainable, with_adapters
+from training.tuning.base_model import load_model, load_tokenizer, located, size_here
 from training.tuning.checkpoints import prepare
 from training.tuning.encoding import EncodedSets, encode
-from training.tuning.evaluation import evaluate
+from training.tuning.evaluation import Evaluation, evaluate
 from training.tuning.interruption import StopRequest, StopWithCheckpoint
 from training.tuning.progress import Progress
+from training.tuning.stopwatch import Stopwatch
 from training.tuning.streaming import StreamToBucket, restore
-from training.tuning.trainer import make_trainer, uses_bf16
+from training.tuning.trainer import arguments, make_trainer, uses_bf16
 
 Tell = Callable[[str], None]
 Metrics = dict[str, Any]
@@ -50,13 +52,12 @@ class Result:
 
 @dataclass(frozen=True)
 class Ground:
-    """What a training starts from. num_parameters: without adapters."""
+    """What a training starts from, besides the weights. base: folder or id of the model."""
 
+    base: str | Path
     records: RecordSets
     data: EncodedSets
-    model: Any
     tokenizer: Any
-    num_parameters: int
 
     def told(self, task: str) -> str:
         lengths, records = self.data.lengths, self.records
@@ -69,46 +70,78 @@ class Ground:
 
 def fine_tune(config: TaskConfig, places: Places, *, stop: StopRequest, fresh: bool = False, tell: Tell) -> Result:
     """Raises `BadConfig`, `Interrupted` and `BucketFailed`. fresh: forget the checkpoints of an earlier run."""
-    started = time.monotonic()
-    process = PartialState()
+    watch = Stopwatch()
+    process = processes(config)
     set_seed(config.optimizer.seed)
     checkpoints, logs = _local_folders(places)
     with process.local_main_process_first():
-        ground = _ground(config, places.run)
+        ground = _ground(config, places.run, process)
         resumed = _checkpoint(config, places, checkpoints, fresh=fresh, process=process)
     tell(ground.told(config.task))
     if resumed is not None:
-        tell(f"going on from {resumed.name}")
-    training = make_trainer(config, ground.model, ground.tokenizer, ground.data, folder=checkpoints, logs=logs)
+        watch.go_on(resumed)
+        tell(f"going on from {resumed.name}, attempt {watch.num_attempts}")
+    if config.generation.beams > 1:
+        tell(f"scored with {config.generation.beams} beams: the server answers T5s with one, so served answers differ")
+    training = _trainer(config, ground, checkpoints, logs)
+    training.add_callback(watch)
     with _running(training, stop, places, logs):
         training.train(resume_from_checkpoint=str(resumed) if resumed else None)
         num_trained = num_trainable(training.model)
         if config.lora.enabled:
             training.model = training.model_wrapped = merged(training.model)
+        num_weights = num_parameters(training.model)
         evaluation = evaluate(training, ground.records, ground.data, ground.tokenizer)
     facts = {"task": config.task, "base_model": config.model.base, "git_sha": git_sha()}
-    seconds = time.monotonic() - started
-    metrics: Metrics = {**evaluation.figures, **facts, "seconds": round(seconds, 1)}
-    card = TuningCard(
-        config=config,
-        origin=ground.records.origin,
-        num_records=(len(ground.records.train), len(ground.records.validation), len(ground.records.test)),
-        lengths=ground.data.lengths,
-        num_parameters=ground.num_parameters,
-        num_trained=num_trained,
-        evaluation=evaluation,
-        git_sha=facts["git_sha"],
-        seconds=seconds,
-        machine=_machine(process.num_processes),
-    )
+    spent = {"seconds": round(watch.seconds, 1), "attempts": watch.num_attempts}
+    metrics: Metrics = {**evaluation.figures, **facts, **spent}
     _save(training, places.run / "model", process)
     if process.is_main_process:
-        complete_folder(places.run / "model", template=config.prompt.template, card=card.text(), metrics=metrics)
+        machine = _machine(process.num_processes)
+        card = _card(config, ground, evaluation, metrics, numbers=(num_weights, num_trained), machine=machine)
+        complete_folder(places.run / "model", template=config.prompt.template, card=card, metrics=metrics)
         deliver(places.run / "model", places.model)
         if places.own_checkpoints:
             shutil.rmtree(checkpoints)
     process.wait_for_everyone()
     return Result(metrics, places.model, evaluation.samples)
+
+
+def _trainer(config: TaskConfig, ground: Ground, checkpoints: Path, logs: Path) -> Any:
+    """With the model, which is loaded after the arguments: where they divide it, each process loads its share alone."""
+    settings = arguments(config, checkpoints)
+    # weights that stay as they are need no more than products do
+    is_frozen_bf16 = config.lora.enabled and uses_bf16(config.optimizer)
+    model = load_model(ground.base, config.model, dtype=torch.bfloat16 if is_frozen_bf16 else torch.float32)
+    if config.lora.enabled:
+        model = with_adapters(model, config.lora)
+    return make_trainer(config, settings, model, ground.tokenizer, ground.data, logs=logs)
+
+
+def _card(
+    config: TaskConfig,
+    ground: Ground,
+    evaluation: Evaluation,
+    metrics: Metrics,
+    *,
+    numbers: tuple[int, int],
+    machine: str,
+) -> str:
+    """numbers: of all weights, and of those that were trained."""
+    records = ground.records
+    return TuningCard(
+        config=config,
+        origin=records.origin,
+        num_records=(len(records.train), len(records.validation), len(records.test)),
+        lengths=ground.data.lengths,
+        num_parameters=numbers[0],
+        num_trained=numbers[1],
+        evaluation=evaluation,
+        git_sha=metrics["git_sha"],
+        seconds=metrics["seconds"],
+        num_attempts=metrics["attempts"],
+        machine=machine,
+    ).text()
 
 
 def _local_folders(places: Places) -> tuple[Path, Path]:
@@ -119,20 +152,12 @@ def _local_folders(places: Places) -> tuple[Path, Path]:
     return checkpoints, logs
 
 
-def _ground(config: TaskConfig, run: Path) -> Ground:
+def _ground(config: TaskConfig, run: Path, process: PartialState) -> Ground:
+    base = located(config.model, run)
+    require_room_here(config, size_here(base, config.model), here(process.num_processes))
+    tokenizer = load_tokenizer(base, config.model)
     records = record_sets(config.data, seed=config.optimizer.seed, scratch=run)
-    # weights that stay as they are need no more than products do
-    is_frozen_bf16 = config.lora.enabled and uses_bf16(config.optimizer)
-    model, tokenizer = load_base(config.model, run, dtype=torch.bfloat16 if is_frozen_bf16 else torch.float32)
-    num_parameters = model.num_parameters()
-    data = encode(records, config.prompt, tokenizer)
-    return Ground(
-        records=records,
-        data=data,
-        model=with_adapters(model, config.lora) if config.lora.enabled else model,
-        tokenizer=tokenizer,
-        num_parameters=num_parameters,
-    )
+    return Ground(base=base, records=records, data=encode(records, config.prompt, tokenizer), tokenizer=tokenizer)
 
 
 def _checkpoint(

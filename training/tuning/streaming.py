@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
 from transformers import TrainerCallback
 
 from training.buckets.place import BucketFolder
@@ -111,6 +112,7 @@ class StreamToBucket(TrainerCallback):  # type: ignore[misc]
         self._sent_logs = time.monotonic()
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        PartialState().wait_for_everyone()  # each process writes files of its own into a checkpoint
         if self._checkpoints is None or not state.is_world_process_zero:
             return
         folder = Path(args.output_dir)

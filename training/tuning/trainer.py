@@ -109,8 +109,11 @@ def uses_bf16(config: OptimizerConfig) -> bool:
     return config.precision == "bf16"
 
 
-def arguments(config: TaskConfig, folder: Path, generation: GenerationConfig) -> Seq2SeqTrainingArguments:
-    """folder: of the checkpoints. Raises `BadConfig` where the machine lacks what the strategy needs."""
+def arguments(config: TaskConfig, folder: Path) -> Seq2SeqTrainingArguments:
+    """folder: of the checkpoints. Raises `BadConfig` where the machine lacks what the strategy needs.
+
+    With ZeRO-3 a model must be loaded while these exist: then each process loads its share alone.
+    """
     tune = config.optimizer
     return Seq2SeqTrainingArguments(
         output_dir=str(folder),
@@ -135,7 +138,6 @@ def arguments(config: TaskConfig, folder: Path, generation: GenerationConfig) ->
         metric_for_best_model=tune.best,
         greater_is_better=True,
         predict_with_generate=True,
-        generation_config=generation,
         logging_steps=tune.log_every,
         report_to="none",  # TensorBoard's callback is added by hand, with the folder that it shall use
         disable_tqdm=True,  # `progress` shows a bar instead
@@ -148,11 +150,17 @@ def arguments(config: TaskConfig, folder: Path, generation: GenerationConfig) ->
 
 
 def make_trainer(
-    config: TaskConfig, model: Any, tokenizer: Any, data: EncodedSets, *, folder: Path, logs: Path
+    config: TaskConfig,
+    settings: Seq2SeqTrainingArguments,
+    model: Any,
+    tokenizer: Any,
+    data: EncodedSets,
+    *,
+    logs: Path,
 ) -> Seq2SeqTrainer:
-    """folder: of the checkpoints. logs: of TensorBoard's events. Callbacks of the run are added by the caller."""
+    """settings: of `arguments`. logs: of TensorBoard's events. Callbacks of the run are added by the caller."""
     generation = generation_config(model, config, target_length=data.lengths.target)
-    settings = arguments(config, folder, generation)
+    settings.generation_config = generation
     plain(model).generation_config = generation  # the trainer sets it on the wrapper alone, which does not ask it
     made = Tuner(
         model=model,

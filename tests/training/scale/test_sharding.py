@@ -3,7 +3,7 @@ import json
 import pytest
 
 from training.config.reading import BadConfig, read
-from training.scale.sharding import fsdp, sharding, zero3
+from training.scale.sharding import fsdp, processes, sharding, zero3
 
 
 def task(*changes):
@@ -34,10 +34,27 @@ def test_without_sharding_the_trainer_recomputes_and_with_fsdp_fsdp_does():
     assert fsdp(is_recomputing=True)["transformer_layer_cls_to_wrap"] == ["T5Block"]
 
 
-@pytest.mark.parametrize("strategy", ["zero3", "fsdp"])
-def test_a_strategy_that_this_machine_cannot_follow_is_refused_and_not_quietly_left_out(strategy):
-    with pytest.raises(BadConfig, match=f"scale.strategy {strategy} needs"):
-        sharding(task(f"scale.strategy={strategy}"), is_bf16=True)
+def test_no_optimizer_is_asked_for_that_would_be_compiled_at_the_start():
+    for is_offloading in (False, True):
+        settings = zero3(is_bf16=True, is_offloading=is_offloading)
+
+        assert settings["zero_force_ds_cpu_optimizer"] is False
+        assert "optimizer" not in settings
+
+
+def test_a_strategy_that_this_machine_cannot_follow_is_refused_and_not_quietly_left_out(monkeypatch):
+    with pytest.raises(BadConfig, match="fsdp needs GPUs"):
+        sharding(task("scale.strategy=fsdp"), is_bf16=True)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(BadConfig, match="zero3 needs the package deepspeed"):
+        processes(task(), environment={"RANK": "0"})
+
+
+def test_a_process_that_nobody_launched_is_no_part_of_zero3(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+
+    with pytest.raises(BadConfig, match=r"needs processes that know each other: `python -m training launch"):
+        processes(task(), environment={})
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import argparse
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from google.protobuf.json_format import ParseDict
 from training.config.reading import BadConfig, read
 from training.scale.launch import command
 from training.scale.worker_pool import scheduling, worker_pools
+from training.tuning.command import add, passed_on
 
 IMAGE = "europe-west4-docker.pkg.dev/p/r/training@sha256:" + "0" * 64
 
@@ -41,13 +43,16 @@ def test_the_first_of_several_machines_is_a_pool_of_its_own():
     assert [pool["replicaCount"] for pool in pools] == [1, 2]
 
 
-def test_what_cannot_fit_gets_no_specification():
-    with pytest.raises(BadConfig, match="does not fit"):
+def test_what_cannot_fit_gets_no_specification_unless_somebody_knows_better():
+    with pytest.raises(BadConfig, match=r"does not fit.*scale.check_memory=false tries it all the same"):
         worker_pools(task("scale.machine_type=a2-highgpu-1g"), image=IMAGE)
+    assert worker_pools(task("scale.machine_type=a2-highgpu-1g", "scale.check_memory=false"), image=IMAGE)
 
 
 def test_one_process_needs_no_torchrun_and_several_machines_name_their_first():
-    assert command(["--task", "t"], processes=1, environment={})[1:] == ["-m", "training", "fine-tune", "--task", "t"]
+    alone = command(["--task", "t"], processes=1, environment={}, is_alone=True)
+    assert alone[1:] == ["-m", "training", "fine-tune", "--task", "t"]
+    assert "--standalone" in command([], processes=1, environment={})
     assert "--standalone" in command([], processes=8, environment={})
     vertex = {"WORLD_SIZE": "2", "RANK": "1", "MASTER_ADDR": "first", "MASTER_PORT": "3333"}
     line = " ".join(command([], processes=8, environment=vertex))
@@ -56,6 +61,26 @@ def test_one_process_needs_no_torchrun_and_several_machines_name_their_first():
 
 def run(*arguments):
     return subprocess.run([sys.executable, "-m", "training", *arguments], capture_output=True, text=True, timeout=60)
+
+
+def test_launch_takes_what_fine_tune_takes_and_passes_it_on(tmp_path):
+    refused = run("launch", "--folder", str(tmp_path), "--set", "optimizer.epoch=1")
+    passed = run("launch", "--processes", "1", "--folder", str(tmp_path / "run"), "--set=data.source=/nowhere.jsonl")
+    misspelt = run("launch", "--foldr", str(tmp_path))
+
+    assert (refused.returncode, "optimizer.epoch is not known" in refused.stderr) == (2, True)
+    assert (passed.returncode, "data.source '/nowhere.jsonl' does not exist" in passed.stderr) == (2, True)
+    assert (tmp_path / "run").is_dir()
+    assert (misspelt.returncode, "unrecognized arguments: --foldr" in misspelt.stderr) == (2, True)
+
+
+def test_every_argument_of_fine_tune_is_passed_on():
+    parser = argparse.ArgumentParser()
+    add(parser)
+    line = ["--fresh", "--task=t", "--out=gs://b/m", "--folder=f", "--threads=2", "--set=a.b=1", "--set=c.d=-x"]
+
+    assert passed_on(parser.parse_args(line)) == line
+    assert passed_on(parser.parse_args([])) == []
 
 
 def test_the_command_prints_the_specification_and_refuses_with_two():

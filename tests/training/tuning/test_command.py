@@ -15,6 +15,7 @@ import torch
 from training.__main__ import main
 from training.buckets.place import bucket_folder
 from training.config.places import Places
+from training.tuning.checkpoints import whole as whole_checkpoints
 from training.tuning.interruption import StopRequest
 from training.tuning.run import fine_tune
 
@@ -79,8 +80,17 @@ def test_a_killed_run_ends_with_the_weights_and_figures_of_one_in_a_piece(comman
     first.kill()
     assert first.wait(20) == -signal.SIGKILL
 
-    assert "going on from checkpoint-" in finished(command("run"))
+    state = json.loads((whole_checkpoints(tmp_path / "run" / "checkpoints")[-1] / "trainer_state.json").read_text())
+    (before,) = state["stateful_callbacks"]["Stopwatch"]["attributes"]["earlier"]
 
+    started = time.monotonic()
+    assert ", attempt 2" in finished(command("run"))
+    second = time.monotonic() - started
+
+    metrics = json.loads((tmp_path / "run" / "model" / "metrics.json").read_text())
+    assert metrics["attempts"] == 2
+    assert before < metrics["seconds"] < before + second
+    assert f"{metrics['seconds']:.0f} s in 2 attempts" in (tmp_path / "run" / "model" / "README.md").read_text()
     assert figures(tmp_path / "run" / "model") == figures(whole)
     weights = tmp_path / "run" / "model" / "model.safetensors"
     assert weights.read_bytes() == (whole / "model.safetensors").read_bytes()

@@ -36,7 +36,7 @@ def test_the_metrics_file_holds_the_figures_of_both_splits_and_where_they_come_f
     metrics = json.loads((folder / "model" / "metrics.json").read_text())
 
     assert metrics == result.metrics
-    assert set(metrics) == {"validation", "test", "task", "base_model", "git_sha", "seconds"}
+    assert set(metrics) == {"validation", "test", "task", "base_model", "git_sha", "seconds", "attempts"}
     for split in ("validation", "test"):
         assert set(metrics[split]) == {*METRICS, "gen_len"}
         assert all(0 < metrics[split][metric] <= 100 for metric in METRICS)
@@ -169,6 +169,7 @@ def test_bf16_trains_and_the_exported_weights_are_float32(config, tmp_path):
     ("change", "words"),
     [
         ("model.base=/nowhere", "model.base '/nowhere' is no model folder"),
+        ("optimizer.batch=1000000000", "models/dialogue-t5-mini by ddp does not fit: it needs"),
         ("lora.modules=['query']", "lora.modules ['query']: Target modules"),
     ],
 )

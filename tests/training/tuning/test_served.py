@@ -1,36 +1,54 @@
 """What was scored is what is served: a real server process over a tuned folder, asked for the test split."""
 
+import json
+
 import httpx
 import pytest
 import torch
 
 from tests.serving.conftest import ServerProcess
 from training.config.places import Places
+from training.config.reading import read, task_names
 from training.records.record_sets import record_sets
 from training.scoring.rouge import METRICS, rouge
 from training.tuning.interruption import StopRequest
 from training.tuning.run import fine_tune
 
+# What of a task says how it is prompted and how it answers; its model and records are replaced by small ones.
+WORDS = {"prompt": ("template",), "generation": ("max_new_tokens", "beams")}
 # An answer of the test split is longer than this: the folder's own limit has to hold in both.
-LONGEST = 12
-TEMPLATE = "Please summarize the dialogue.\n{input}\nSummary: "
+LIMIT = ("generation.max_new_tokens=12", "prompt.template=Please summarize the dialogue.\n{input}\nSummary: ")
 
 
-@pytest.fixture(scope="module")
-def tuned(config, tmp_path_factory):
-    """Metrics, server address and test split of a training with a template and a limit of its own."""
+def as_shipped(name):
+    task = read(name, environment={}).model_dump()
+    return [
+        f"{room}.{key}={json.dumps(task[room][key])}"
+        for room, keys in WORDS.items()
+        for key in keys
+        if task[room][key] is not None
+    ]
+
+
+@pytest.fixture(scope="module", params=[*task_names(), LIMIT], ids=lambda one: one if isinstance(one, str) else "limit")
+def tuned(request, config, tmp_path_factory):
+    """Settings, result, server address and test split of a training with a shipped task's words, or others."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("served")
-    settings = config(f"generation.max_new_tokens={LONGEST}", f"prompt.template={TEMPLATE}")
+    changes = as_shipped(request.param) if isinstance(request.param, str) else request.param
+    settings = config("optimizer.max_steps=2", *changes)
     result = fine_tune(settings, Places.of(folder, environment={}), stop=StopRequest(), tell=lambda text: None)
-    server = ServerProcess(MODEL_DIR=folder / "model").wait_healthy()
-    yield result, server.url, record_sets(settings.data, seed=settings.optimizer.seed, scratch=folder).test
-    server.close()
+    server = ServerProcess(MODEL_DIR=folder / "model")
+    try:
+        test = record_sets(settings.data, seed=settings.optimizer.seed, scratch=folder).test
+        yield settings, result, server.wait_healthy().url, test
+    finally:
+        server.close()
 
 
 @pytest.mark.slow
 def test_answers_to_bare_dialogues_are_those_that_the_training_scored(tuned):
-    result, url, test = tuned
+    settings, result, url, test = tuned
 
     answer = httpx.post(f"{url}/predict", json={"instances": list(test["input"])}, timeout=60).json()
 
@@ -38,10 +56,16 @@ def test_answers_to_bare_dialogues_are_those_that_the_training_scored(tuned):
     figures = result.metrics["test"]
     assert [answer for _, _, answer in result.samples] == served[: len(result.samples)]
     assert rouge(served, test["target"]) == {metric: figures[metric] for metric in METRICS}
+    assert httpx.get(f"{url}/health").json()["prompt_template"] == settings.prompt.template
 
 
-@pytest.mark.slow
-def test_the_server_tells_the_template_that_the_training_used(tuned):
-    _, url, _ = tuned
+def test_beams_that_the_server_does_not_have_are_told_before_the_training_and_in_the_card(config, tmp_path):
+    said = []
+    settings = config("optimizer.max_steps=1", "generation.beams=2", "generation.max_new_tokens=8")
 
-    assert httpx.get(f"{url}/health").json()["prompt_template"] == TEMPLATE
+    fine_tune(settings, Places.of(tmp_path, environment={}), stop=StopRequest(), tell=said.append)
+
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "scored with 2 beams: the server answers T5s with one, so served answers differ" in said
+    assert "2 beams, with which flanstack's server does not answer for a T5: its own answers are greedy" in card
+    assert json.loads((tmp_path / "model" / "generation_config.json").read_text())["num_beams"] == 2
