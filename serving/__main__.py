@@ -169,8 +169,9 @@ def _limits(config: ServerConfig) -> Limits:
         max_new_tokens=config.max_new_tokens,
         default_new_tokens=config.default_new_tokens,
         max_beams=min(config.max_beams, config.max_batch_size),
-        # what could never be admitted is refused at once, in words
-        max_held_tokens=min(config.max_batch_tokens, int(share * config.max_waiting_tokens)),
+        # what could never be admitted, or never wait, is refused at once, in words
+        max_held_tokens=config.max_batch_tokens,
+        max_request_tokens=int(share * config.max_waiting_tokens),
     )
 
 

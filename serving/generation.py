@@ -21,7 +21,7 @@ from serving.telemetry.context import Work, current
 from serving.telemetry.metrics import ServerMetrics
 from serving.telemetry.timeline import Timeline
 from serving.text import Tokenizer
-from serving.validation import Limits, validate
+from serving.validation import Limits, require_fit, validate
 
 # After its deadline a running sequence ends at its next token. If no token comes, the engine hangs: then the
 # client is answered anyway.
@@ -102,6 +102,7 @@ class Generator:
                 for body in bodies
             ]
         )
+        require_fit(requests, self._limits)
         if self._mailbox is None:  # there is no loop yet when the server is put together
             self._mailbox = Mailbox(asyncio.get_running_loop())
         return Generation(

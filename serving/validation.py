@@ -39,7 +39,8 @@ MAX_SHOWN_CHARS = 60
 class Limits:
     """The server's own bounds on one request.
 
-    max_held_tokens: of all its beams together. has_beams: whether the model's engine does beam search.
+    max_held_tokens: of one prediction, its beams together. max_request_tokens: of all its predictions. has_beams:
+    whether the model's engine does beam search.
     """
 
     max_input_tokens: int
@@ -47,6 +48,7 @@ class Limits:
     default_new_tokens: int
     max_beams: int = 1
     max_held_tokens: int = sys.maxsize
+    max_request_tokens: int = sys.maxsize
     has_beams: bool = False
 
     @property
@@ -128,8 +130,18 @@ def _check_beams(request: ValidRequest, limits: Limits) -> None:
         raise InvalidRequest(
             f"num_beams is {request.num_rows}: so many times {len(request.prompt_ids)} prompt tokens and "
             f"{request.max_new_tokens} new ones are {request.num_tokens}, at most {limits.max_held_tokens} fit the "
-            "batch and the queue; ask for fewer beams, a smaller max_new_tokens, or send a shorter prompt",
+            "batch; ask for fewer beams, a smaller max_new_tokens, or send a shorter prompt",
             param="num_beams",
+        )
+
+
+def require_fit(requests: Sequence[ValidRequest], limits: Limits) -> None:
+    """Refuses what could never wait together, however empty the queue. Raises `InvalidRequest`."""
+    num_tokens = sum(request.num_tokens for request in requests)
+    if num_tokens > limits.max_request_tokens:
+        raise InvalidRequest(
+            f"{len(requests)} predictions of this request come to hold {num_tokens} tokens, each beam its own; at most "
+            f"{limits.max_request_tokens} may wait; ask for fewer at once, fewer beams or a smaller max_new_tokens"
         )
 
 

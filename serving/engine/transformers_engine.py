@@ -119,7 +119,10 @@ class _Acceptance(StoppingCriteria):  # type: ignore[misc]
 def _greedy(config: GenerationConfig) -> GenerationConfig:
     """The model's own generation settings, with beams, sampling and lengths left to the request."""
     config = copy.deepcopy(config)
-    for key in ("max_length", "min_length", "min_new_tokens", "temperature", "top_k", "top_p", "typical_p"):
+    lengths, sampling = ("max_length", "min_length", "min_new_tokens"), ("temperature", "top_k", "top_p", "typical_p")
+    # each of these makes another search of it, which transformers has no code for any more
+    searches = ("num_beam_groups", "diversity_penalty", "constraints", "force_words_ids")
+    for key in (*lengths, *sampling, *searches):
         setattr(config, key, None)
     config.do_sample = False
     config.num_beams = 1

@@ -1,5 +1,6 @@
 """Beam search on transformers' own generation: the same tokens as `generate(num_beams=k)` alone, whoever shares."""
 
+import copy
 import dataclasses
 import math
 import time
@@ -113,6 +114,18 @@ def test_mixed_requests_get_the_tokens_of_transformers_alone(checkpoint, engine)
     for one in sequences:
         assert one.output_ids == generated(checkpoint, one), one.request
     assert {one.outcome.finish_reason for one in sequences} == {"eos", "length"}
+
+
+def test_a_folders_own_settings_of_a_search_give_way_to_the_requests(checkpoint, monkeypatch):
+    settings = copy.deepcopy(checkpoint.model.generation_config)
+    settings.num_beams, settings.num_beam_groups, settings.diversity_penalty = 4, 2, 1.0
+    sequences = [sequence(checkpoint, PROMPTS[0], num_beams=num) for num in (1, 4)]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint.model, "generation_config", settings)
+        run(TransformersEngine(checkpoint.model), sequences)
+
+    assert [one.output_ids for one in sequences] == [generated(checkpoint, one) for one in sequences]
 
 
 def test_beams_find_likelier_answers_than_greedy_decoding(checkpoint, engine):

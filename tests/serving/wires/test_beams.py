@@ -203,7 +203,7 @@ REFUSED = [
     ({"num_beams": 4, "num_return_sequences": 4}, "parameters.num_return_sequences should be less than or equal to 1"),
     (
         {"num_beams": 6, "max_new_tokens": 60},
-        "new ones are 402, at most 400 fit the batch and the queue; ask for fewer",
+        "new ones are 402, at most 400 fit the batch; ask for fewer",
     ),
 ]
 
@@ -215,6 +215,17 @@ def test_what_cannot_be_had_with_beams_is_refused_with_a_sentence(asked):
 
         assert reply.status_code == 422, (parameters, reply.text)
         assert sentence in reply.json()["error"]["message"], reply.text
+
+
+def test_a_request_whose_beams_could_never_wait_together_is_told_so_and_not_to_come_again(asked):
+    server = asked(max_waiting_tokens=1000)
+    body = {"instances": [PROMPT] * 7, "parameters": {"num_beams": 8}}
+
+    reply = server.post("/predict", json=body)
+
+    assert reply.status_code == 422
+    assert "7 predictions of this request come to hold 1064 tokens, each beam its own; at most 1000" in reply.text
+    assert server.post("/predict", json=body | {"instances": [PROMPT] * 6}).status_code == 200
 
 
 BEAMS_OF_OPENAI = [
