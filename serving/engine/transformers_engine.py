@@ -38,6 +38,8 @@ class TransformersEngine:
         self._config = _greedy(model.generation_config)
         self._pad_id = _first(self._config.pad_token_id, model.config.pad_token_id, 0)
         self._config.pad_token_id = self._pad_id
+        # generate() takes the model's own where a setting of the call is None
+        model.generation_config = self._config
         # a decoder goes on where the prompt ends, so what pads a short one stands before it
         self._pads_left = not model.config.is_encoder_decoder
         self._eos_ids = _as_set(self._config.eos_token_id)

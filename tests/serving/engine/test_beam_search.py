@@ -119,6 +119,7 @@ def test_mixed_requests_get_the_tokens_of_transformers_alone(checkpoint, engine)
 def test_a_folders_own_settings_of_a_search_give_way_to_the_requests(checkpoint, monkeypatch):
     settings = copy.deepcopy(checkpoint.model.generation_config)
     settings.num_beams, settings.num_beam_groups, settings.diversity_penalty = 4, 2, 1.0
+    settings.min_new_tokens = 10
     sequences = [sequence(checkpoint, PROMPTS[0], num_beams=num) for num in (1, 4)]
 
     with monkeypatch.context() as patched:
