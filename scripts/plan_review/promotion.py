@@ -11,17 +11,22 @@ from dataclasses import dataclass
 
 from scripts.plan_review.plan.plans import Action
 from scripts.plan_review.plan.redeployment import TYPE
-from scripts.plan_review.plan.values import NOTHING, UNKNOWN, block, told
+from scripts.plan_review.plan.values import NOTHING, UNKNOWN, block
 from scripts.plan_review.proposal import Proposal
 
 _NUMBER = re.compile(r"(-?\d+)_(\d+)")
+# the provider's: `refused M@2 over M@1 by all_greater: eval_rouge1 60.0000 -> 0.9921, eval_rouge2 …; not greater: …`
+_COMPARED = re.compile(r":? ?([\w-]+) (-?[\d.]+|\?) -> (-?[\d.]+|\?),?")
 VERDICT = "promotion_verdict"
 DEFAULT_RULE = "all_greater"  # the provider's, as docs/provider/resources/endpoint_deployed_model.md has it
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """rows: label, old and new value. rule, verdict: of the deployed model that takes the version, if any."""
+    """rows: label, old and new value: of the version that serves and the one that shall, or of a changed model.
+
+    rule, verdict: of the deployed model that takes the version, if any.
+    """
 
     stack: str
     address: str
@@ -31,8 +36,13 @@ class Promotion:
 
 
 def promotions(proposal: Proposal) -> Iterator[Promotion]:
-    """One per model whose labels of its own differ, and per deployed model that has a promotion verdict."""
+    """One for a deployed model that has a promotion verdict, else one for a model whose labels of its own differ."""
     rule, verdict = _rule(proposal), _verdict(proposal)
+    compared = tuple(_compared(verdict))
+    for change in proposal.of_type(TYPE):
+        if compared:
+            yield Promotion(change.stack, change.address, compared, rule, _COMPARED.sub("", verdict))
+            return
     for change in proposal.of_type("vertex_model"):
         if change.action in (Action.CHANGE, Action.REPLACE) and (
             rows := tuple(_labels(proposal, change.before, change.after))
@@ -42,6 +52,12 @@ def promotions(proposal: Proposal) -> Iterator[Promotion]:
     for change in proposal.of_type(TYPE):
         if verdict:
             yield Promotion(change.stack, change.address, (), rule, verdict)
+
+
+def _compared(verdict: str) -> Iterator[tuple[str, str, str]]:
+    """The metrics of both versions, out of the provider's sentence; a version that lacks one has `?`."""
+    for label, old, new in _COMPARED.findall(verdict):
+        yield label, *(NOTHING if value == "?" else value for value in (old, new))
 
 
 def _labels(proposal: Proposal, before: object, after: object) -> Iterator[tuple[str, str, str]]:
@@ -74,5 +90,5 @@ def _verdict(proposal: Proposal) -> str:
                 return UNKNOWN
             new = (change.after or {}).get(VERDICT)
             if new and new != (change.before or {}).get(VERDICT):
-                return told(new)
+                return " ".join(str(new).split())  # whole: a reviewer decides by it
     return ""

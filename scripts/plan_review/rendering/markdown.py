@@ -125,7 +125,7 @@ def _promotions(review: Review) -> list[str]:
         lines += ["### Model version", ""]
         lines += _table(("label", "old version", "new version"), [(f"`{key}`", old, new) for key, old, new in one.rows])
         lines += ["", f"Rule: {_cell(one.rule)}."] if one.rule else []
-        lines += [f"Verdict: {_cell(one.verdict)}"] if one.verdict else []
+        lines += ["", f"Verdict: {_cell(one.verdict)}."] if one.verdict else []
     return lines
 
 

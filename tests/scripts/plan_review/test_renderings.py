@@ -7,6 +7,7 @@ import jsonschema_rs
 import pytest
 
 from cdk.config import ROOT
+from provider.deployed_model import promotion
 from scripts.plan_review.rendering import document, markdown, terminal
 
 KIND = "vertex_endpoint_deployed_model"
@@ -128,11 +129,56 @@ def test_a_version_that_a_promotion_rule_must_let_through_says_so(plans):
     assert consequence == "is redeployed beside the old one, if its promotion rule lets it"
 
 
-def test_the_provider_s_verdict_on_a_version_is_told(plans):
-    old = plans.deployed(promotion=[{"metrics": ["eval_rouge1"]}], promotion_verdict=None)
-    new = old | {"promotion_verdict": "refused: eval_rouge1 43.1 is not above 47.2"}
+def looking(labels):
+    """What the registry tells of a version, by its number."""
+    return lambda name: promotion.Version(labels=labels[name.rpartition("@")[2]])
 
-    text = markdown.render(plans.reviewed(plans.stack(plans.resource(KIND, old, new))))
 
-    assert "Verdict: refused: eval_rouge1 43.1 is not above 47.2" in text
-    assert "Rule: all_greater of eval_rouge1." in text
+ROUGE = ("eval_rouge1", "eval_rouge2", "eval_rougel")
+
+
+def verdict(old, new, **block):
+    """The provider's own sentence."""
+    labels = {"1": dict(zip(ROUGE, old, strict=True)), "2": dict(zip(ROUGE, new, strict=True))}
+    block = {"metrics": list(ROUGE), "rule": None, "min_gain": None, "override": None} | block
+    return promotion.judge(block, old="m/tuned@1", new="m/tuned@2", look=looking(labels))
+
+
+@pytest.mark.parametrize(
+    ("new", "more", "row", "said"),
+    [
+        (
+            ("48_5", "20_2", "41_0"),
+            {},
+            "| `eval_rouge1` | 47.2500 | 48.5000 |",
+            "promoted tuned@2 over tuned@1 by all_",
+        ),
+        (
+            ("46_5", "20_2", "39_0"),
+            {},
+            "| `eval_rougel` | 40.0000 | 39.0000 |",
+            "; not greater: eval_rouge1, eval_rougel.",
+        ),
+        ((None, "20_2", "41_0"), {}, "| `eval_rouge1` | 47.2500 | – |", "; not a label of both with a number such as"),
+        (
+            ("46_5", "20_2", "41_0"),
+            {"override": [{"model": "tuned@2", "by": "anna@example.com", "reason": "small | good enough"}]},
+            "| `eval_rouge1` | 47.2500 | 46.5000 |",
+            "on the word of anna@example.com, who says: small \\| good enough; otherwise refused, since ",
+        ),
+    ],
+)
+def test_a_promotion_is_told_as_a_table_of_both_versions_the_rule_and_the_whole_verdict(plans, new, more, row, said):
+    old = plans.deployed(promotion=[{"metrics": list(ROUGE)}], promotion_verdict=None)
+    after = old | {"promotion_verdict": verdict(("47_25", "20_1", "40_0"), new, **more)}
+
+    text = markdown.render(plans.reviewed(plans.stack(plans.resource(KIND, old, after))))
+
+    (told,) = [line for line in text.splitlines() if line.startswith("Verdict: ")]
+    assert "| label | old version | new version |" in text
+    assert row in text
+    assert "| `eval_rouge2` | 20.1000 | 20.2000 |" in text
+    assert "Rule: all_greater of eval_rouge1, eval_rouge2, eval_rougel." in text
+    assert said in told
+    assert "->" not in told
+    assert "…" not in told
