@@ -18,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from cdk.config import ROOT
 from scripts.local_cloud import is_alive
+from scripts.plan_review import saved
 from tests.e2e.conftest import System, copy_of_checkout, free_port_pair
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -32,6 +33,8 @@ WORSE = {
     "generation": SHORT,
 }
 BETTER = {"optimizer": {"max_steps": 2, "learning_rate": 1e-7, "log_every": 1}, "data": SIZE, "generation": SHORT}
+# So a server starts without measuring how many would be best, and six are started here.
+ONE_WORKER = {"serving": {"env": {"NUM_WORKERS": "1", "NUM_THREADS": "1"}}}
 BASE = {"eval_rouge1": 60.0, "eval_rouge2": 40.0, "eval_rougel": 50.0}
 
 
@@ -43,16 +46,35 @@ class TrainingSystem(System):
         path = self.folder / "deployments" / "local.toml"
         document = tomlkit.parse(path.read_text())
         for name, values in tables.items():
-            document[name].update(values)
+            document.setdefault(name, {}).update(values)
         path.write_text(tomlkit.dumps(document))
-        self.run("cdktf", "synth")
+        self.run(sys.executable, "-m", "cdk")  # what `cdktf synth` runs, without its three seconds
 
     def apply(self, *stacks):
         text = ""
         for stack in stacks:
-            self.terraform(stack, "init", "-input=false")
+            self.init(stack)
             text = self.terraform(stack, "apply", "-auto-approve", "-input=false")
         return text
+
+    def init(self, stack):
+        """Once: a synthesis writes a stack's configuration anew, its providers stay."""
+        if not (self.folder / f"cdktf.out/stacks/{stack}/.terraform").exists():
+            self.terraform(stack, "init", "-input=false")
+
+    def reviewed(self, stack):
+        """Plans one stack, as `make plan` does all, and applies that plan. Returns what a reviewer reads, then what
+        Terraform said."""
+        plans = self.folder / "plans"
+        plans.mkdir(exist_ok=True)
+        saved.write_index(plans, "local", [saved.SavedStack(stack)])
+        file = str(plans / f"{stack}.tfplan")
+        (plans / f"{stack}.txt").write_text(self.terraform(stack, "plan", "-input=false", f"-out={file}"))
+        (plans / f"{stack}.json").write_text(self.terraform(stack, "show", "-json", file))
+        shutil.copy(self.folder / f"cdktf.out/stacks/{stack}/cdk.tf.json", plans / f"{stack}.tf.json")
+        self.run(sys.executable, "-m", "scripts.plan_review", str(plans), "--format", "markdown", check=False)
+        said = (plans / f"{stack}.txt").read_text()
+        return (plans / "review.md").read_text(), said + self.terraform(stack, "apply", "-input=false", file)
 
     def terraform(self, stack, *arguments):
         """In the stack's folder, where Terraform looks for providers."""
@@ -123,7 +145,7 @@ def httpx_until_up(url, process):
 
 
 def test_the_models_own_version_serves_with_its_metrics_as_labels(system):
-    system.set(model={"metrics": BASE})
+    system.set(model={"metrics": BASE}, **ONE_WORKER)
     system.apply("registry", "model", "endpoint")
 
     version = system.get(f"/v1/{system.output('model', 'model_name')}")
@@ -140,7 +162,7 @@ def test_a_job_runs_and_its_model_becomes_a_version_that_is_too_bad_to_serve(sys
     before, answer = what(system.deployed()), system.predict()
     system.set(training={"enabled": True, "settings": WORSE})
     system.apply("registry", "model", "training")  # the first two hand on what the third needs of them
-    said = system.apply("endpoint")
+    review, said = system.reviewed("endpoint")
 
     job = system.get(f"/v1/{system.output('training', 'training_job')}")
     assert job["state"] == "JOB_STATE_SUCCEEDED"
@@ -154,6 +176,12 @@ def test_a_job_runs_and_its_model_becomes_a_version_that_is_too_bad_to_serve(sys
     assert version["labels"]["task"] == "generated-dialogues"
     assert re.search(r"flan-t5@1 stays: the new version may not\s+take over", said)
     assert system.verdict().startswith("refused flan-t5-tuned@1 over flan-t5@1 by all_greater: eval_rouge1 60.0000 ->")
+    assert "| label | old version | new version |" in review
+    assert re.search(r"\| `eval_rouge1` \| 60\.0000 \| \d+\.\d{4} \|", review)
+    assert "Rule: all_greater of eval_rouge1, eval_rouge2, eval_rougel." in review
+    assert re.search(
+        r"Verdict: refused flan-t5-tuned@1 over flan-t5@1 by all_greater; not greater: eval_rouge1, ", review
+    )
     assert what(system.deployed()) == before
     assert system.predict() == answer
 
@@ -194,10 +222,13 @@ def test_a_person_can_let_it_serve_and_the_state_says_who_and_why(system):
 
 def test_a_better_version_takes_over_by_its_metrics_and_answers_better(system):
     system.set(training={"settings": BETTER})  # the word for version 1 is still there, and lets no other in
-    system.apply("training", "endpoint")
+    system.apply("training")
+    review, _ = system.reviewed("endpoint")
 
     assert system.output("training", "model_version").endswith("flan-t5-tuned@2")
     assert system.verdict().startswith("promoted flan-t5-tuned@2 over flan-t5-tuned@1 by all_greater")
+    assert "Verdict: promoted flan-t5-tuned@2 over flan-t5-tuned@1 by all_greater." in review
+    assert re.search(r"\| `eval_rougel` \| \d+\.\d{4} \| \d+\.\d{4} \|", review)
     assert system.deployed()["modelVersionId"] == "2"
     assert "milk" in system.predict()
     for stack in ("training", "endpoint"):
