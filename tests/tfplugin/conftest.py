@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,11 @@ from tfplugin.install import install  # noqa: E402
 def environment(tmp_path):
     """As a user has it, but with an empty home and a folder of temporary files of its own."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
-    for name in ("home", "tmp"):
-        (tmp_path / name).mkdir()
-    places = {"HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(ROOT)}
-    return kept | places | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
+    (tmp_path / "home").mkdir()
+    # not under tmp_path: a socket's path has at most 107 bytes, and a worker's tmp_path is long
+    with tempfile.TemporaryDirectory() as tmp:
+        places = {"HOME": str(tmp_path / "home"), "TMPDIR": tmp, "PYTHONPATH": str(ROOT)}
+        yield kept | places | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
 
 
 @pytest.fixture
