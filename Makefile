@@ -1,6 +1,7 @@
 # The one list of commands. `make` alone prints it.
 PYTHON ?= python3
 ENV ?= local
+WORKERS ?= 2
 VENV := .venv/bin
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CHECKPOINT_DISABLE := 1
@@ -25,9 +26,9 @@ down: ## take it all away again, and prove that nothing is left
 status: ## what runs now: the local cloud, its resources and processes
 	@$(VENV)/python -m localcloud status
 
-test: install ## set up, then lint, types and every test that needs no GPU
+test: install ## set up, then lint, types and every test that needs no GPU (WORKERS=0: one after another)
 	@$(MAKE) --no-print-directory lint lint-ci
-	@$(VENV)/python -m pytest -m "not gpu and not campaign and not heavy"
+	@$(VENV)/python -m pytest -n $(WORKERS) -m "not gpu and not campaign and not heavy"
 
 test-clients-heavy: ## a load generator as a client of the server, in an environment of 0.8 GB
 	@$(VENV)/python -m pytest -m heavy tests/clients
