@@ -23,6 +23,8 @@ GENERATED = "generated"
 NUM_GENERATED = {"train": 20_000, "validation": 500, "test": 1_000}
 READERS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 INPUT, TARGET = "input", "target"
+# ids that tutorials still name, and where their records are now
+MOVED = {"samsum": "knkarthick/samsum", "cnn_dailymail": "abisee/cnn_dailymail"}
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,9 @@ def _splits(config: DataConfig, scratch: Path) -> tuple[DatasetDict, str]:
     except (DatasetsError, DatasetNotFoundError, ValueError, OSError) as error:
         if isinstance(error, BadConfig):
             raise
+        moved = f"; its records are in {MOVED[source]!r} now" if source in MOVED else ""
         offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
-        raise BadConfig(f"data.source {source!r} cannot be read{offline}: {error}") from error
+        raise BadConfig(f"data.source {source!r} cannot be read{offline}: {error}{moved}") from error
 
 
 def _fetched(url: str, scratch: Path) -> Path:
