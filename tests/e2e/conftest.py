@@ -1,10 +1,8 @@
 """The whole system in a copy of this checkout, on ports of its own, up once for all tests here."""
 
-import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -13,21 +11,10 @@ from pathlib import Path
 import pytest
 
 from scripts.machine import terraform_environment
+from tests.provider.local_cloud import free_port_pair
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MAKES_OWN = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}
-
-
-def free_port_pair() -> int:
-    """A port whose successor is free too: the local cloud takes both."""
-    for _ in range(100):
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            with contextlib.suppress(OSError):
-                second.bind(("127.0.0.1", port + 1))
-                return port
-    raise RuntimeError("no two neighbouring free ports in 100 tries")
 
 
 @dataclass

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
@@ -19,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from localcloud.google_provider.__main__ import install_into
+from tests.provider.local_cloud import free_port_pair
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -232,18 +232,6 @@ def _wait_until_it_answers(api, process, log):
             return
         time.sleep(0.05)
     pytest.fail(f"the local cloud does not answer:\n{log.read_text()}")
-
-
-def free_port_pair():
-    """A port whose successor is free too: the local cloud takes both."""
-    for _ in range(100):
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            with contextlib.suppress(OSError):
-                second.bind(("127.0.0.1", port + 1))
-                return port
-    raise RuntimeError("no two neighbouring free ports in 100 tries")
 
 
 class Script:

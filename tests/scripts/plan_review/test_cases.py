@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from scripts.plan_review import saved
 from scripts.plan_review.proposal import propose
 from scripts.plan_review.rendering import markdown
 from scripts.plan_review.review import review
+from tests.provider.local_cloud import free_port_pair
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -73,17 +73,6 @@ class System:
         answer = httpx.request(method, f"http://127.0.0.1:{self.port}/v1/{path}", json=body)
         assert answer.status_code == 200, answer.text
         return answer.json()
-
-
-def free_port_pair():
-    for _ in range(100):
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            with contextlib.suppress(OSError):
-                second.bind(("127.0.0.1", port + 1))
-                return port
-    raise RuntimeError("no two neighbouring free ports in 100 tries")
 
 
 @pytest.fixture(scope="module")
