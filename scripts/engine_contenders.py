@@ -59,7 +59,7 @@ def load_ours(folder: Path, threads: int, *, is_int8: bool) -> Run:
     from serving.t5 import T5Config
 
     config = T5Config.from_json(json.loads((folder / "config.json").read_text()))
-    layout = choose_layout(device=torch.device("cpu"), dtype=torch.float32, is_int8=is_int8)
+    layout = choose_layout(config, device=torch.device("cpu"), dtype=torch.float32, is_int8=is_int8)
     model = load_t5(
         config, [folder / "model.safetensors"], dtype=torch.float32, device=torch.device("cpu"), layout=layout
     )

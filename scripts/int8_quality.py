@@ -32,7 +32,7 @@ class Generates:
     def __init__(self, folder: Path, *, is_int8: bool) -> None:
         device, dtype = torch.device("cpu"), torch.float32
         config = T5Config.from_json(json.loads((folder / "config.json").read_text()))
-        layout = choose_layout(device=device, dtype=dtype, is_int8=is_int8)
+        layout = choose_layout(config, device=device, dtype=dtype, is_int8=is_int8)
         model = load_t5(config, [folder / "model.safetensors"], dtype=dtype, device=device, layout=layout)
         self._engine = T5Engine(
             model, eos_ids=frozenset([1]), num_slots=32, max_source=MAX_SOURCE, max_target=MAX_NEW_TOKENS

@@ -74,6 +74,13 @@ class ServerConfig(BaseSettings):
         description="int8 keeps the weights of a T5 in a quarter of the memory and computes faster on a CPU; answers "
         "change a little (docs/benchmarks.md says how much)",
     )
+    kernels: Literal["auto", "torch"] = Field(
+        default="auto",
+        validation_alias="KERNELS",
+        description="what computes a T5 on a CPU: auto takes our own kernels where the machine can run them (x86-64 "
+        "with AVX2 under Linux; they come with the image, or are compiled once by a C++ compiler); torch takes "
+        "PyTorch's operations, which are slower",
+    )
     num_workers: int = Field(
         default=0,
         validation_alias="NUM_WORKERS",

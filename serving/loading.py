@@ -166,7 +166,13 @@ class Loader:
 
 def _wanted(config: ServerConfig) -> Wanted:
     room = Room(config.max_batch_size, max_source=config.max_input_tokens, max_target=config.max_new_tokens)
-    return Wanted(room, device=config.device, dtype=config.dtype, is_int8=config.quantize == "int8")
+    return Wanted(
+        room,
+        device=config.device,
+        dtype=config.dtype,
+        is_int8=config.quantize == "int8",
+        uses_kernels=config.kernels == "auto",
+    )
 
 
 def _make_engine(checkpoint: Checkpoint, config: ServerConfig) -> Engine:

@@ -23,7 +23,7 @@ import torch
 from torch.nn import functional as F
 
 from serving.engine.caches import Caches
-from serving.engine.kernels import Linear, ScreenedOutput
+from serving.engine.kernels import Linear, Screen
 
 # B rows of the batch, N tokens of several prompts one after another, S source tokens, T decoder tokens so far,
 # H heads, D head width, M d_model, F d_ff, V vocabulary.
@@ -44,14 +44,16 @@ class Weights:
     """Where a model's numbers come from.
 
     get: a tensor by its name in the checkpoint; `has` says whether it is there. linear: the product with the named
-    weights [out, in], one under the other. dtype: what products give. screens: whether `T5.best` is to be had.
+    weights [out, in], one under the other. dtype: what products give; cache_dtype: of keys and values. screen: of the
+    output layer's weights, for `T5.best`; None where that is not to be had.
     """
 
     get: Callable[[str], torch.Tensor]
     has: Callable[[str], bool]
     linear: Callable[[list[str]], Linear]
     dtype: torch.dtype
-    screens: bool = False
+    cache_dtype: torch.dtype
+    screen: Callable[[torch.Tensor], Screen] | None = None
 
 
 class UnsupportedModel(ValueError):
@@ -128,17 +130,17 @@ class Norm:
     """Root-mean-square normalisation. Takes float32, gives what the weights that follow are in."""
 
     def __init__(self, weights: Weights, name: str, epsilon: float) -> None:
-        self._weight_M = weights.get(name)
-        self._shape = self._weight_M.shape
+        self.weight_M = weights.get(name)
+        self._shape = self.weight_M.shape
         self._epsilon = epsilon
         self._dtype = weights.dtype
         # |x| / sqrt(M) is the root of the mean square; hypot puts epsilon under that root
-        self._scaled_M = self._weight_M * math.sqrt(len(self._weight_M))
-        self._floor = torch.tensor(math.sqrt(epsilon * len(self._weight_M)))
+        self._scaled_M = self.weight_M * math.sqrt(len(self.weight_M))
+        self._floor = torch.tensor(math.sqrt(epsilon * len(self.weight_M)))
 
     def __call__(self, x_NM: torch.Tensor) -> torch.Tensor:
         if x_NM.is_cuda:
-            return F.rms_norm(x_NM, self._shape, self._weight_M, self._epsilon).to(self._dtype)
+            return F.rms_norm(x_NM, self._shape, self.weight_M, self._epsilon).to(self._dtype)
         # four small operations where PyTorch's own takes eight on a CPU
         size_N1 = torch.linalg.vector_norm(x_NM, dim=-1, keepdim=True).hypot_(self._floor)
         normed_NM = torch.div(x_NM, size_N1).mul_(self._scaled_M)
@@ -151,32 +153,32 @@ class FeedForward:
     def __init__(self, config: T5Config, weights: Weights, name: str) -> None:
         inner = f"{name}.DenseReluDense"
         ups = ("wi_0", "wi_1") if config.is_gated else ("wi",)
-        self._norm = Norm(weights, f"{name}.layer_norm.weight", config.epsilon)
-        self._up = weights.linear([f"{inner}.{up}.weight" for up in ups])
-        self._down = weights.linear([f"{inner}.wo.weight"])
+        self.norm = Norm(weights, f"{name}.layer_norm.weight", config.epsilon)
+        self.up = weights.linear([f"{inner}.{up}.weight" for up in ups])
+        self.down = weights.linear([f"{inner}.wo.weight"])
         self._activation = ACTIVATIONS[config.activation]
         self._is_gated = config.is_gated
         self._d_ff = config.d_ff
 
     def __call__(self, x_NM: torch.Tensor) -> torch.Tensor:
-        up = self._up(self._norm(x_NM))
+        up = self.up(self.norm(x_NM))
         active = self._activation(up[:, : self._d_ff])
         if self._is_gated:
             active = active.mul_(up[:, self._d_ff :])
-        return x_NM.add_(self._down(active))
+        return x_NM.add_(self.down(active))
 
 
 class EncoderLayer:
     def __init__(self, config: T5Config, weights: Weights, name: str) -> None:
         self._heads = (config.num_heads, config.d_kv)
-        self._norm = Norm(weights, f"{name}.layer.0.layer_norm.weight", config.epsilon)
-        self._qkv = weights.linear([f"{name}.layer.0.SelfAttention.{part}.weight" for part in "qkv"])
-        self._out = weights.linear([f"{name}.layer.0.SelfAttention.o.weight"])
-        self._feed_forward = FeedForward(config, weights, f"{name}.layer.1")
+        self.norm = Norm(weights, f"{name}.layer.0.layer_norm.weight", config.epsilon)
+        self.qkv = weights.linear([f"{name}.layer.0.SelfAttention.{part}.weight" for part in "qkv"])
+        self.out = weights.linear([f"{name}.layer.0.SelfAttention.o.weight"])
+        self.feed_forward = FeedForward(config, weights, f"{name}.layer.1")
 
     def __call__(self, x_NM: torch.Tensor, lengths: list[int], biases_1HSS: list[torch.Tensor]) -> torch.Tensor:
         """lengths: tokens of each prompt, N in all. biases_1HSS: one for each prompt."""
-        qkv_N3HD = self._qkv(self._norm(x_NM)).view(-1, 3, *self._heads)
+        qkv_N3HD = self.qkv(self.norm(x_NM)).view(-1, 3, *self._heads)
         seen = torch.empty_like(qkv_N3HD[:, 0])
         begin = 0
         for length, bias_1HSS in zip(lengths, biases_1HSS, strict=True):
@@ -185,21 +187,21 @@ class EncoderLayer:
             seen_1HSD = F.scaled_dot_product_attention(q_1HSD, k_1HSD, v_1HSD, attn_mask=bias_1HSS, scale=1.0)
             seen[begin:end] = seen_1HSD[0].transpose(0, 1)
             begin = end
-        x_NM.add_(self._out(seen.flatten(1)))
-        return self._feed_forward(x_NM)
+        x_NM.add_(self.out(seen.flatten(1)))
+        return self.feed_forward(x_NM)
 
 
 class DecoderLayer:
     def __init__(self, config: T5Config, weights: Weights, name: str) -> None:
         self._heads = (config.num_heads, config.d_kv)
-        self._self_norm = Norm(weights, f"{name}.layer.0.layer_norm.weight", config.epsilon)
-        self._qkv = weights.linear([f"{name}.layer.0.SelfAttention.{part}.weight" for part in "qkv"])
-        self._self_out = weights.linear([f"{name}.layer.0.SelfAttention.o.weight"])
-        self._cross_norm = Norm(weights, f"{name}.layer.1.layer_norm.weight", config.epsilon)
-        self._cross_q = weights.linear([f"{name}.layer.1.EncDecAttention.q.weight"])
+        self.self_norm = Norm(weights, f"{name}.layer.0.layer_norm.weight", config.epsilon)
+        self.qkv = weights.linear([f"{name}.layer.0.SelfAttention.{part}.weight" for part in "qkv"])
+        self.self_out = weights.linear([f"{name}.layer.0.SelfAttention.o.weight"])
+        self.cross_norm = Norm(weights, f"{name}.layer.1.layer_norm.weight", config.epsilon)
+        self.cross_q = weights.linear([f"{name}.layer.1.EncDecAttention.q.weight"])
         self._cross_kv = weights.linear([f"{name}.layer.1.EncDecAttention.{part}.weight" for part in "kv"])
-        self._cross_out = weights.linear([f"{name}.layer.1.EncDecAttention.o.weight"])
-        self._feed_forward = FeedForward(config, weights, f"{name}.layer.2")
+        self.cross_out = weights.linear([f"{name}.layer.1.EncDecAttention.o.weight"])
+        self.feed_forward = FeedForward(config, weights, f"{name}.layer.2")
 
     def source(self, states_NM: torch.Tensor) -> torch.Tensor:
         """What the decoder's tokens will look at in the prompt: keys and values, [2, N, H, D]."""
@@ -207,15 +209,15 @@ class DecoderLayer:
 
     def __call__(self, x_BM: torch.Tensor, view: View, index: int) -> torch.Tensor:
         num_rows = x_BM.shape[0]
-        qkv_B3HD = self._qkv(self._self_norm(x_BM)).view(num_rows, 3, *self._heads)
+        qkv_B3HD = self.qkv(self.self_norm(x_BM)).view(num_rows, 3, *self._heads)
         keys_BHTD, values_BHTD = view.write(index, qkv_B3HD[:, 1:])
         seen_BHD = _attend(qkv_B3HD[:, 0], keys_BHTD, values_BHTD, view.self_bias_BH1T)
-        x_BM.add_(self._self_out(seen_BHD))
-        q_BHD = self._cross_q(self._cross_norm(x_BM)).view(num_rows, *self._heads)
+        x_BM.add_(self.self_out(seen_BHD))
+        q_BHD = self.cross_q(self.cross_norm(x_BM)).view(num_rows, *self._heads)
         keys_BHSD, values_BHSD = view.source(index)
         seen_BHD = _attend(q_BHD, keys_BHSD, values_BHSD, view.source_mask_BH1S)
-        x_BM.add_(self._cross_out(seen_BHD))
-        return self._feed_forward(x_BM)
+        x_BM.add_(self.cross_out(seen_BHD))
+        return self.feed_forward(x_BM)
 
 
 class View:
@@ -259,52 +261,56 @@ class T5:
     def __init__(self, config: T5Config, weights: Weights) -> None:
         self.config = config
         self.dtype = weights.dtype
+        self.cache_dtype = weights.cache_dtype
         shared = "shared.weight" if weights.has("shared.weight") else "encoder.embed_tokens.weight"
-        self._embedding_VM = weights.get(shared).clone()
-        self.device = self._embedding_VM.device
-        self._encoder = [EncoderLayer(config, weights, f"encoder.block.{i}") for i in range(config.num_layers)]
-        self._encoder_norm = Norm(weights, "encoder.final_layer_norm.weight", config.epsilon)
-        self._decoder = [DecoderLayer(config, weights, f"decoder.block.{i}") for i in range(config.num_decoder_layers)]
-        self._decoder_norm = Norm(weights, "decoder.final_layer_norm.weight", config.epsilon)
+        self.embedding_VM = weights.get(shared).clone()
+        self.device = self.embedding_VM.device
+        self.encoder = [EncoderLayer(config, weights, f"encoder.block.{i}") for i in range(config.num_layers)]
+        self.encoder_norm = Norm(weights, "encoder.final_layer_norm.weight", config.epsilon)
+        self.decoder = [DecoderLayer(config, weights, f"decoder.block.{i}") for i in range(config.num_decoder_layers)]
+        self.decoder_norm = Norm(weights, "decoder.final_layer_norm.weight", config.epsilon)
         output = "lm_head.weight" if weights.has("lm_head.weight") else shared
         self._output = weights.linear([output])
-        self._screen: ScreenedOutput | None = None
-        if weights.screens:
+        self._screen: Screen | None = None
+        if weights.screen is not None:
             # .clone(): out of the mapped file
-            self._screen = ScreenedOutput(self._embedding_VM if output == shared else weights.get(output).clone())
+            self._screen = weights.screen(self.embedding_VM if output == shared else weights.get(output).clone())
         bias = "block.0.layer.0.SelfAttention.relative_attention_bias.weight"
         self._encoder_bias_WH = weights.get(f"encoder.{bias}")
         self._decoder_bias_WH = weights.get(f"decoder.{bias}")
         self._encoder_bias_1HSS = torch.empty(1, config.num_heads, 0, 0)
 
     @property
+    def num_layers(self) -> int:
+        """Of the encoder."""
+        return len(self.encoder)
+
+    @property
     def num_slices(self) -> int:
         """Encoder layers, then one slice for each decoder layer's keys and values."""
-        return len(self._encoder) + len(self._decoder)
+        return len(self.encoder) + len(self.decoder)
 
     def embed(self, ids_N: torch.Tensor) -> torch.Tensor:
-        return F.embedding(ids_N, self._embedding_VM).float()
+        return F.embedding(ids_N, self.embedding_VM).float()
 
     def encode_slice(self, index: int, x_NM: torch.Tensor, lengths: list[int]) -> torch.Tensor:
         """Slice `index` of the encoder over whole prompts; its result is the input of the next.
 
         The last `num_decoder_layers` slices return keys and values, [2, N, H, D], of what slice num_layers-1 gave.
         """
-        if index >= len(self._encoder):
-            return self._decoder[index - len(self._encoder)].source(x_NM)
-        longest = max(lengths)
-        if longest > self._encoder_bias_1HSS.shape[-1]:
-            self._encoder_bias_1HSS = self._encoder_bias(longest)
-        biases = [self._encoder_bias_1HSS[:, :, :length, :length] for length in lengths]
-        x_NM = self._encoder[index](x_NM, lengths, biases)
-        return self._encoder_norm(x_NM) if index == len(self._encoder) - 1 else x_NM
+        if index >= len(self.encoder):
+            return self.decoder[index - len(self.encoder)].source(x_NM)
+        bias_1HSS = self.encoder_bias(max(lengths))
+        biases = [bias_1HSS[:, :, :length, :length] for length in lengths]
+        x_NM = self.encoder[index](x_NM, lengths, biases)
+        return self.encoder_norm(x_NM) if index == len(self.encoder) - 1 else x_NM
 
     def decode(self, tokens_B: torch.Tensor, view: View) -> torch.Tensor:
         """The states [B, M] from which `scores` or `best` give each row's next token."""
         x_BM = self.embed(tokens_B)
-        for index, layer in enumerate(self._decoder):
+        for index, layer in enumerate(self.decoder):
             x_BM = layer(x_BM, view, index)
-        x_BM = self._decoder_norm(x_BM)
+        x_BM = self.decoder_norm(x_BM)
         return x_BM * self.config.d_model**-0.5 if self.config.scale_outputs else x_BM
 
     def scores(self, x_BM: torch.Tensor) -> torch.Tensor:
@@ -330,14 +336,19 @@ class T5:
         ahead = self._decoder_bias_WH.new_full((self.config.num_heads, max_length), MASKED)
         return torch.cat([self._decoder_bias_WH[buckets].T, ahead], dim=1).to(self.dtype)
 
-    def _encoder_bias(self, longest: int) -> torch.Tensor:
+    def encoder_bias(self, longest: int) -> torch.Tensor:
+        """[1, H, S, S], of a key for a query by their places, for S at least `longest`; kept for the next prompts."""
+        if longest <= self._encoder_bias_1HSS.shape[-1]:
+            return self._encoder_bias_1HSS
         length = 1 << (longest - 1).bit_length()
         positions = torch.arange(length, device=self.device)
         distances = positions[None, :] - positions[:, None]
         buckets = relative_position_bucket(
             distances, num_buckets=self.config.num_buckets, max_distance=self.config.max_distance, bidirectional=True
         )
-        return self._encoder_bias_WH[buckets].permute(2, 0, 1).unsqueeze(0).to(self.dtype).contiguous()
+        bias_HSS = self._encoder_bias_WH[buckets].permute(2, 0, 1)
+        self._encoder_bias_1HSS = bias_HSS.unsqueeze(0).to(self.dtype).contiguous()
+        return self._encoder_bias_1HSS
 
 
 def relative_position_bucket(

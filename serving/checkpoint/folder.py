@@ -65,13 +65,14 @@ class Checkpoint(LoadedModel):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How to load. device: auto, cpu or cuda. dtype: auto, float32, bfloat16 or float16. `room` is planned for, and
-    so many engines over the same weights."""
+    """How to load. device: auto, cpu or cuda. dtype: auto, float32, bfloat16 or float16. uses_kernels: our own, on
+    a CPU that can run them. `room` is planned for, and so many engines over the same weights."""
 
     room: Room
     device: str = "auto"
     dtype: str = "auto"
     is_int8: bool = False
+    uses_kernels: bool = True
     num_engines: int = 1
 
 
@@ -261,17 +262,20 @@ def _load_t5(
             f"QUANTIZE=int8 runs on a CPU with DTYPE=float32 around it; this is {device.type} with {name}. "
             "Set QUANTIZE=none, or DEVICE=cpu and DTYPE=auto"
         )
-    layout = t5_folder.choose_layout(device=device, dtype=dtype, is_int8=wanted.is_int8)
     try:
         shape = T5Config.from_json(config)
+        layout = t5_folder.choose_layout(
+            shape, device=device, dtype=dtype, is_int8=wanted.is_int8, uses_kernels=wanted.uses_kernels
+        )
         plan = memory.plan(
             shape,
             wanted.room,
             available=_available(device),
             weight_bytes=1 if wanted.is_int8 else dtype.itemsize,
-            cache_bytes=dtype.itemsize,
+            cache_bytes=t5_folder.cache_dtype(layout, dtype).itemsize,
+            # beside the embedding: int8, and float32 to score what int8 leaves in the race
+            table_bytes=dtype.itemsize + (0 if layout == "plain" else 5),
             num_engines=wanted.num_engines,
-            screen_bytes=0 if layout == "plain" else 5,  # int8, and float32 to score what int8 leaves in the race
         )
     except KeyError as error:
         raise CheckpointError(f"config.json has no {error.args[0]}, and a T5 has one") from None

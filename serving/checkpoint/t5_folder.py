@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from serving.checkpoint.tensors import TensorFiles
-from serving.engine.kernels import Layout, Linear, PackedLinear, WideLinear, lay_out
+from serving.engine import panels
+from serving.engine.kernels import Layout, Linear, PackedLinear, WideLinear, lay_out, screen_for
 from serving.t5 import T5, T5Config, Weights
 
 
@@ -69,16 +70,37 @@ def build_t5(
         return lay_out(weight_OK, layout)
 
     with torch.inference_mode():
-        return T5(config, Weights(get=checked, has=has, linear=linear, dtype=dtype, screens=layout != "plain"))
+        weights = Weights(
+            get=checked,
+            has=has,
+            linear=linear,
+            dtype=dtype,
+            cache_dtype=cache_dtype(layout, dtype),
+            screen=screen_for(layout),
+        )
+        return T5(config, weights)
 
 
-def choose_layout(*, device: torch.device, dtype: torch.dtype, is_int8: bool) -> Layout:
-    """How weights lie in memory: the fastest layout that computes what was asked for."""
+def choose_layout(
+    config: T5Config, *, device: torch.device, dtype: torch.dtype, is_int8: bool, uses_kernels: bool = True
+) -> Layout:
+    """How weights lie in memory: the fastest layout that computes what was asked for.
+
+    uses_kernels: whether our own may be taken, where this machine has them.
+    """
+    is_plain_cpu = device.type == "cpu" and dtype == torch.float32
+    if is_plain_cpu and uses_kernels:
+        widths = (config.d_model, config.d_kv, config.d_ff)
+        if panels.can_run(widths=widths, activation=config.activation):
+            return "int8-panels" if is_int8 else "panels"
     if is_int8:
         return "int8"
-    if device.type == "cpu" and dtype == torch.float32 and PackedLinear.is_available():
-        return "packed"
-    return "plain"
+    return "packed" if is_plain_cpu and PackedLinear.is_available() else "plain"
+
+
+def cache_dtype(layout: Layout, dtype: torch.dtype) -> torch.dtype:
+    """Of keys and values. float16 halves what every step reads; next to int8 weights its rounding is small."""
+    return torch.float16 if layout == "int8-panels" else dtype
 
 
 def expected_shape(config: T5Config, name: str) -> tuple[int, ...]:

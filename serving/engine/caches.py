@@ -80,7 +80,8 @@ class Caches:
 
 
 def _zeros(shape: tuple[int, ...], *, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    if device.type != "cpu" or dtype != torch.float32:
+    known = {torch.float32: np.float32, torch.float16: np.float16}
+    if device.type != "cpu" or dtype not in known:
         return torch.zeros(shape, dtype=dtype, device=device)
     # numpy takes zeroed pages from the system, which cost nothing until they are written; torch would write them
-    return torch.from_numpy(np.zeros(shape, dtype=np.float32))
+    return torch.from_numpy(np.zeros(shape, dtype=known[dtype]))

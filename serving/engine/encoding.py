@@ -1,3 +1,4 @@
+# ruff: noqa: N803 (shape-suffixed tensor names)
 """Encodes prompts in slices, so that a long prompt never holds up a decoder step. Knows the model; knows no slots.
 
 A slice is one encoder layer over whole prompts, or one decoder layer's keys and values of them: attention needs
@@ -8,11 +9,27 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 
 from serving.sequence import Sequence
-from serving.t5 import T5
+
+
+class Encoder(Protocol):
+    """`T5`, or `native_encoder.NativeEncoder`. N tokens of several prompts one after another, M d_model."""
+
+    device: torch.device
+
+    @property
+    def num_layers(self) -> int: ...
+
+    @property
+    def num_slices(self) -> int: ...
+
+    def embed(self, ids_N: torch.Tensor) -> torch.Tensor: ...
+
+    def encode_slice(self, index: int, x_NM: torch.Tensor, lengths: list[int]) -> torch.Tensor: ...
 
 
 @dataclass(slots=True)
@@ -38,7 +55,7 @@ class EncoderRun:
     keys_values: list[torch.Tensor] = field(default_factory=list)
 
     @classmethod
-    def start(cls, model: T5, sequences: list[Sequence]) -> EncoderRun:
+    def start(cls, model: Encoder, sequences: list[Sequence]) -> EncoderRun:
         prompts = [sequence.request.prompt_ids for sequence in sequences]
         ids = torch.tensor([token for prompt in prompts for token in prompt], device=model.device)
         return cls(sequences, [len(prompt) for prompt in prompts], model.embed(ids))
@@ -47,7 +64,7 @@ class EncoderRun:
     def num_tokens(self) -> int:
         return sum(self.lengths)
 
-    def advance(self, model: T5, pace: Pace, *, seconds: float | None) -> bool:
+    def advance(self, model: Encoder, pace: Pace, *, seconds: float | None) -> bool:
         """Runs one slice, and further ones as long as they should fit into `seconds`; returns whether all are done."""
         begin = time.perf_counter()
         num_run = 0
@@ -60,9 +77,9 @@ class EncoderRun:
         pace.learn(num_tokens=self.num_tokens * max(num_run, 1), seconds=time.perf_counter() - begin)
         return self.next_slice == model.num_slices
 
-    def _run_slice(self, model: T5) -> None:
+    def _run_slice(self, model: Encoder) -> None:
         result = model.encode_slice(self.next_slice, self.states, self.lengths)
-        if self.next_slice < model.config.num_layers:
+        if self.next_slice < model.num_layers:
             self.states = result
         else:
             self.keys_values.append(result)

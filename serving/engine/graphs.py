@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 
 from serving.engine.caches import Caches
-from serving.t5 import T5, View
+from serving.t5 import T5, View, rounded
 
 # B rows of the bucket, M width of the states.
 
@@ -23,10 +23,10 @@ WARM_UPS = 2
 class BucketedSteps:
     """Runs decoder steps in buckets; each bucket's buffers are its own."""
 
-    def __init__(self, model: T5, caches: Caches, bias_HR: torch.Tensor) -> None:
+    def __init__(self, model: T5, caches: Caches) -> None:
         self._model = model
         self._caches = caches
-        self._bias_HR = bias_HR
+        self._bias_HR = model.decoder_bias(caches.max_target)
         self._is_cuda = model.device.type == "cuda"
         self._recorded: dict[Bucket, _Recording] = {}
         # graphs that never run at the same time may share their working memory
@@ -45,10 +45,14 @@ class BucketedSteps:
             min(_power(num_source), caches.max_source),
         )
 
-    def run(self, tokens: list[int], positions: list[int], *, num_keys: int, num_source: int) -> torch.Tensor:
+    def run(self, tokens: list[int], positions: list[int], num_sources: list[int]) -> torch.Tensor:
         """The states [B, M] of the rows; the same memory is written by the next step of this bucket."""
-        num_rows = len(tokens)
-        bucket = self.bucket(num_rows=num_rows, num_keys=num_keys, num_source=num_source)
+        num_rows, d_kv = len(tokens), self._model.config.d_kv
+        bucket = self.bucket(
+            num_rows=num_rows,
+            num_keys=rounded(max(positions) + 1, d_kv),
+            num_source=rounded(max(num_sources), d_kv),
+        )
         recording = self._recorded.get(bucket)
         if recording is None:
             recording = self._recorded[bucket] = self._record(bucket)

@@ -1,22 +1,26 @@
 # ruff: noqa: N803 (shape-suffixed tensor names)
 """Products with weights, laid out once for the machine. Knows tensors; knows no model.
 
-`PackedLinear` and `Int8Linear` promise more than speed: a row's result is the same to the last bit whatever other
-rows are multiplied with it, so that no sequence depends on who shares its batch. tests/serving/engine/test_kernels.py
-holds that promise on the machine at hand.
+On CPUs they are `panels`' matter, by our own kernels; where those are not to be had, PyTorch's operations in here do
+the same. All layouts but the plain one promise more than speed: a row's result is the same to the last bit whatever
+other rows are multiplied with it, so that no sequence depends on who shares its batch.
+tests/serving/engine/test_kernels.py holds that promise on the machine at hand.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 import torch
 from torch.nn import functional as F
 
+from serving.engine.panels import Int8PanelLinear, PanelLayout, PanelLinear, PanelScreen
+
 # N rows, K inputs, O outputs.
 
-Layout = Literal["plain", "packed", "int8"]
+Layout = Literal["plain", "packed", "int8"] | PanelLayout
 
 # oneDNN picks its blocking for this number of rows; from 2 on, the choice is the same and holds for any number.
 PACKED_FOR_ROWS = 16
@@ -28,6 +32,14 @@ class Linear(Protocol):
     num_bytes: int
 
     def __call__(self, x_NK: torch.Tensor) -> torch.Tensor: ...
+
+
+class Screen(Protocol):
+    """The likeliest output of each row and its score, without the scores of all others."""
+
+    num_bytes: int
+
+    def best(self, x_NK: torch.Tensor) -> tuple[list[int], list[float]]: ...
 
 
 class PlainLinear:
@@ -184,8 +196,21 @@ class ScreenedOutput:
 
 def lay_out(weight_OK: torch.Tensor, layout: Layout) -> Linear:
     """Returns the product with `weight_OK`; the layouts other than plain hold a copy, so the original can go."""
-    if layout == "packed":
-        return PackedLinear(weight_OK.contiguous())
-    if layout == "int8":
-        return Int8Linear(weight_OK.float())
-    return PlainLinear(weight_OK)
+    match layout:
+        case "plain":
+            return PlainLinear(weight_OK)
+        case "packed":
+            return PackedLinear(weight_OK.contiguous())
+        case "int8":
+            return Int8Linear(weight_OK.float())
+        case "panels":
+            return PanelLinear(weight_OK)
+        case "int8-panels":
+            return Int8PanelLinear(weight_OK)
+
+
+def screen_for(layout: Layout) -> Callable[[torch.Tensor], Screen] | None:
+    """How the output layer's weights are screened beside a layout; None where they are not."""
+    if layout == "plain":
+        return None
+    return PanelScreen if layout in ("panels", "int8-panels") else ScreenedOutput

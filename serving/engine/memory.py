@@ -64,17 +64,18 @@ def plan(
     available: int,
     weight_bytes: int,
     cache_bytes: int,
-    screen_bytes: int = 0,
+    table_bytes: int | None = None,
     num_engines: int = 1,
 ) -> Plan:
     """Raises `DoesNotFit`.
 
     available: bytes free on the device. weight_bytes: of one number of the weight matrices; cache_bytes: of one
-    number of the caches and of the embedding; screen_bytes: what one number of the output layer takes once more.
+    number of the caches; table_bytes: of one of the embedding, with what is kept beside it to find likeliest tokens
+    (as the caches' when None).
     num_engines: processes that share weights and slots, each with a working space of its own.
     """
     table = config.vocab_size * config.d_model
-    weights = config.num_matrix_weights * weight_bytes + table * (cache_bytes + screen_bytes)
+    weights = config.num_matrix_weights * weight_bytes + table * (cache_bytes if table_bytes is None else table_bytes)
     slot = slot_bytes(config, room, cache_bytes)
     workspace = num_engines * workspace_bytes(config, room)
     usable = int(available * (1 - RESERVE)) - weights - workspace

@@ -16,17 +16,24 @@ from dataclasses import dataclass
 import torch
 
 from serving.checkpoint.folder import LoadedModel
+from serving.engine import native_layers
 from serving.engine.caches import Caches
 from serving.engine.drawing import Draw, draw
-from serving.engine.encoding import EncoderRun, Pace
+from serving.engine.encoding import Encoder, EncoderRun, Pace
 from serving.engine.graphs import BucketedSteps
 from serving.engine.layout import choose_threads
+from serving.engine.native_encoder import NativeEncoder
+from serving.engine.native_steps import NativeSteps
 from serving.engine.protocol import BatchFailed
+from serving.engine.steps import EagerSteps, Steps
 from serving.errors import EngineFailed
+from serving.native.library import set_num_threads
 from serving.sequence import Sequence
-from serving.t5 import T5, View, rounded
+from serving.t5 import T5, rounded
 
 RUN_TOKENS = {"cpu": 256, "cuda": 8192}
+# a step of a few rows reads all weights as a step of many does: a newcomer is worth the wait of so many who run
+CROWD = 4
 # after so many steps without running out of memory, a slot of those given up is taken again
 CALM_STEPS = 200
 # the step whose time decides on the number of threads: a few rows in the middle of their answers
@@ -81,13 +88,11 @@ class T5Engine:
             heads=(config.num_heads, config.d_kv),
             max_source=rounded(max_source, config.d_kv),
             max_target=rounded(max_target, config.d_kv),
-            dtype=model.dtype,
+            dtype=model.cache_dtype,
             device=model.device,
         )
-        self._bias = model.decoder_bias(self._caches.max_target)
-        self._steps: BucketedSteps | None = None
-        if model.device.type == "cuda" if in_buckets is None else in_buckets:
-            self._steps = BucketedSteps(model, self._caches, self._bias)
+        self._steps = _steps(model, self._caches, in_buckets=in_buckets)
+        self._encoder: Encoder = NativeEncoder(model) if native_layers.can_run(model) else model
         self._rows: list[Row] = []
         self._run: EncoderRun | None = None
         self._pace = Pace()
@@ -127,7 +132,7 @@ class T5Engine:
     @property
     def num_buckets(self) -> int:
         """Shapes of steps met so far; 0 where steps have no fixed shapes."""
-        return self._steps.num_recorded if self._steps is not None else 0
+        return self._steps.num_recorded if isinstance(self._steps, BucketedSteps) else 0
 
     def choose_threads(self, num_cores: int) -> None:
         """Takes the number of threads with which steps are fastest. Before the first sequence; for a CPU."""
@@ -141,21 +146,14 @@ class T5Engine:
         """A decoder step of that many rows in the middle of their answers, to be timed before the first sequence."""
         for slot in range(num_rows):
             self._caches.open(slot, 1)
-        d_kv = self._model.config.d_kv
-        num_keys, num_source = rounded(PROBE_KEYS, d_kv), rounded(2 * PROBE_KEYS, d_kv)
-        zeros_B = torch.zeros(num_rows, dtype=torch.int64)
+        tokens = [0] * num_rows
+        positions = [min(PROBE_KEYS, self._caches.max_target) - 1] * num_rows
+        num_sources = [min(2 * PROBE_KEYS, self._caches.max_source)] * num_rows
 
         @torch.inference_mode()
         def step() -> None:
             self._settle()
-            view = View(
-                self._caches,
-                self._bias,
-                zeros_B,
-                num_keys=min(num_keys, self._caches.max_target),
-                num_source=min(num_source, self._caches.max_source),
-            )
-            states_BM = self._model.decode(zeros_B, view)
+            states_BM = self._steps.run(tokens, positions, num_sources)
             if self._model.has_best:
                 self._model.best(states_BM)
             else:
@@ -175,7 +173,10 @@ class T5Engine:
         """Sets the number of threads, which OpenMP keeps for each calling thread."""
         if self._num_threads and self._thread != threading.get_ident():
             self._thread = threading.get_ident()
-            torch.set_num_threads(self._num_threads)
+            is_native = native_layers.can_run(self._model)
+            set_num_threads(self._num_threads)
+            # two teams of threads would stand in each other's way
+            torch.set_num_threads(1 if is_native else self._num_threads)
 
     def _leave(self, running: list[Sequence]) -> None:
         staying = {id(sequence) for sequence in running if not sequence.is_ended}
@@ -220,13 +221,13 @@ class T5Engine:
         if not self._rows:
             return 0.0
         num_waiting = sum(not sequence.is_ended for sequence in running) - len(self._rows)
-        return self._decode_seconds * max(1.0, num_waiting / len(self._rows))
+        return self._decode_seconds * max(1.0, CROWD * num_waiting / len(self._rows))
 
     def _advance(self, newcomers: list[Sequence], *, seconds: float) -> bool:
         """Brings the run of `newcomers` forward; returns whether they have their slots."""
         if self._run is None:
-            self._run = EncoderRun.start(self._model, newcomers)
-        if not self._run.advance(self._model, self._pace, seconds=seconds if self._rows else None):
+            self._run = EncoderRun.start(self._encoder, newcomers)
+        if not self._run.advance(self._encoder, self._pace, seconds=seconds if self._rows else None):
             return False
         self._open_slots(self._run)
         self._run = None
@@ -306,17 +307,20 @@ class T5Engine:
             self._max_run_tokens = min(2 * self._max_run_tokens, self._wanted_run_tokens)
 
     def _next_tokens(self) -> tuple[list[int], list[bool]]:
-        rows, d_kv = self._rows, self._model.config.d_kv
-        tokens = [row.draw.token_ids[-1] for row in rows]
-        positions = [row.position for row in rows]
-        num_keys = rounded(max(positions) + 1, d_kv)
-        num_source = rounded(max(row.num_source for row in rows), d_kv)
-        if self._steps is not None:
-            states_BM = self._steps.run(tokens, positions, num_keys=num_keys, num_source=num_source)
-        else:
-            view = View(self._caches, self._bias, torch.tensor(positions), num_keys=num_keys, num_source=num_source)
-            states_BM = self._model.decode(torch.tensor(tokens), view)
+        rows = self._rows
+        states_BM = self._steps.run(
+            [row.draw.token_ids[-1] for row in rows],
+            [row.position for row in rows],
+            [row.num_source for row in rows],
+        )
         return draw(states_BM, [row.draw for row in rows], self._model)
+
+
+def _steps(model: T5, caches: Caches, *, in_buckets: bool | None) -> Steps:
+    """The fastest that the model's device and layout allow."""
+    if model.device.type == "cuda" if in_buckets is None else in_buckets:
+        return BucketedSteps(model, caches)
+    return NativeSteps(model, caches) if native_layers.can_run(model) else EagerSteps(model, caches)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

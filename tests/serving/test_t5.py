@@ -10,6 +10,7 @@ from transformers.models.t5.modeling_t5 import T5Attention
 
 from serving import t5
 from serving.checkpoint.t5_folder import Lacking, build_t5
+from serving.native.library import kernels
 from tests.serving.forcing import forced_log_probs
 
 SIZES = {"vocab_size": 120, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4}
@@ -26,7 +27,12 @@ KINDS = {
 }
 
 
-def make(kind, *, own_output=False, seed=0):
+def needs_kernels(layout):
+    """A parameter that is left out on a machine without the kernels."""
+    return pytest.param(layout, marks=pytest.mark.skipif(kernels() is None, reason="no kernels on this machine"))
+
+
+def make(kind, *, own_output=False, seed=0, layout="packed"):
     """transformers' random model, and ours over the same numbers."""
     config_class, model_class, options = KINDS[kind]
     torch.manual_seed(seed)
@@ -38,7 +44,7 @@ def make(kind, *, own_output=False, seed=0):
         tensors["lm_head.weight"] = reference.lm_head.weight.data
     else:
         del tensors["lm_head.weight"]
-    return reference, ours(json.loads(config.to_json_string()), tensors)
+    return reference, ours(json.loads(config.to_json_string()), tensors, layout=layout)
 
 
 def ours(config, tensors, *, layout="packed", device="cpu"):
@@ -56,10 +62,11 @@ def some_tokens(count, *, seed=0):
     return random.Random(seed).choices(range(2, 120), k=count)
 
 
+@pytest.mark.parametrize("layout", ["packed", needs_kernels("panels")])
 @pytest.mark.parametrize("own_output", [False, True], ids=["shared output layer", "own output layer"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_log_probabilities_equal_transformers(kind, own_output):
-    reference, model = make(kind, own_output=own_output)
+def test_log_probabilities_equal_transformers(kind, own_output, layout):
+    reference, model = make(kind, own_output=own_output, layout=layout)
     prompts = [some_tokens(count, seed=count) for count in (1, 7, 40, 150)]
     answers = [[0, *some_tokens(139, seed=seed)] for seed in range(4)]
 

@@ -7,8 +7,14 @@ import torch
 from torch.nn import functional as F
 
 from serving.engine.kernels import Int8Linear, PackedLinear, PlainLinear, ScreenedOutput, WideLinear, lay_out
+from serving.engine.panels import Int8PanelLinear, PanelLinear, PanelScreen
+from serving.native.library import set_num_threads
+from tests.serving.test_t5 import needs_kernels
 
-SHAPES = [(512, 1152), (384, 512), (512, 2048), (1024, 512), (128, 100), (32, 24), (768, 3072), (2048, 768)]
+FLOAT32 = [PackedLinear, needs_kernels(PanelLinear)]
+INT8 = [Int8Linear, needs_kernels(Int8PanelLinear)]
+SCREENS = [ScreenedOutput, needs_kernels(PanelScreen)]
+SHAPES = [(512, 1152), (384, 512), (512, 2048), (1024, 512), (128, 100), (32, 24), (8, 40), (768, 3072), (2048, 768)]
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +27,7 @@ def random(*shape, seed=0):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("kind", [PackedLinear, Int8Linear])
+@pytest.mark.parametrize("kind", FLOAT32 + INT8)
 @pytest.mark.parametrize(("num_inputs", "num_outputs"), SHAPES)
 def test_a_rows_result_is_the_same_to_the_last_bit_whatever_rows_are_beside_it(kind, num_inputs, num_outputs):
     linear = kind(random(num_outputs, num_inputs) / math.sqrt(num_inputs))
@@ -33,25 +39,27 @@ def test_a_rows_result_is_the_same_to_the_last_bit_whatever_rows_are_beside_it(k
         assert torch.equal(linear(rows[-count:]), alone[-count:])
 
 
+@pytest.mark.parametrize("kind", FLOAT32)
 @pytest.mark.parametrize(("num_inputs", "num_outputs"), SHAPES)
-def test_packed_weights_give_the_product_in_float32(num_inputs, num_outputs):
+def test_float32_weights_give_the_product(kind, num_inputs, num_outputs):
     weight, rows = random(num_outputs, num_inputs), random(9, num_inputs, seed=1)
 
     wanted = rows.double() @ weight.double().T
 
-    assert (PackedLinear(weight)(rows) - wanted).abs().max() < 1e-6 * num_inputs
+    assert (kind(weight)(rows) - wanted).abs().max() < 1e-6 * num_inputs
 
 
+@pytest.mark.parametrize("kind", INT8)
 @pytest.mark.parametrize(("num_inputs", "num_outputs"), SHAPES)
-def test_int8_weights_give_the_product_within_two_hundredths_of_its_size(num_inputs, num_outputs):
+def test_int8_weights_give_the_product_within_two_hundredths_of_its_size(kind, num_inputs, num_outputs):
     weight, rows = random(num_outputs, num_inputs), random(64, num_inputs, seed=1)
 
     wanted = F.linear(rows, weight)
 
-    assert (Int8Linear(weight)(rows) - wanted).norm() < 0.02 * wanted.norm()
+    assert (kind(weight)(rows) - wanted).norm() < 0.02 * wanted.norm()
 
 
-@pytest.mark.parametrize("kind", [PlainLinear, PackedLinear, Int8Linear])
+@pytest.mark.parametrize("kind", [PlainLinear, *FLOAT32, *INT8])
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_row_that_is_not_finite_stays_alone(kind, bad):
     linear = kind(random(48, 32))
@@ -65,8 +73,9 @@ def test_a_row_that_is_not_finite_stays_alone(kind, bad):
     assert torch.equal(got[[0, 1, 3, 4]], wanted[[0, 1, 3, 4]])
 
 
-def test_a_row_of_zeros_stays_zero_in_int8():
-    assert torch.equal(Int8Linear(random(8, 16))(torch.zeros(2, 16)), torch.zeros(2, 8))
+@pytest.mark.parametrize("kind", INT8)
+def test_a_row_of_zeros_stays_zero_in_int8(kind):
+    assert torch.equal(kind(random(8, 16))(torch.zeros(2, 16)), torch.zeros(2, 8))
 
 
 def test_float16_products_beyond_its_range_are_computed_in_float32():
@@ -82,42 +91,59 @@ def test_each_layout_says_what_it_takes():
     assert lay_out(weight, "int8").num_bytes == 64 * 32 + 64 * 4
 
 
+@pytest.mark.parametrize("kind", [needs_kernels(PanelLinear), needs_kernels(Int8PanelLinear)])
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_the_number_of_threads_changes_no_bit(kind, count):
+    linear, rows = kind(random(200, 48)), random(9, 48, seed=1)
+    wanted = linear(rows)
+
+    set_num_threads(count)
+    try:
+        assert all(torch.equal(linear(rows), wanted) for _ in range(50))
+    finally:
+        set_num_threads(1)
+
+
+@pytest.mark.parametrize("kind", SCREENS)
 @pytest.mark.parametrize("num_outputs", [128, 100, 4096])
-def test_the_screened_output_gives_the_token_that_float32_gives(num_outputs):
+def test_the_screened_output_gives_the_token_that_float32_gives(kind, num_outputs):
     weight = random(num_outputs, 48) * torch.logspace(-1, 1, num_outputs)[:, None]
     rows = random(300, 48, seed=1) * torch.logspace(-6, 6, 300)[:, None]
 
-    tokens, best = ScreenedOutput(weight).best(rows)
+    tokens, best = kind(weight).best(rows)
 
     wanted = F.linear(rows, weight).max(1)
     assert tokens == wanted.indices.tolist()
     assert torch.allclose(torch.tensor(best), wanted.values, rtol=1e-4)
 
 
-def test_the_screened_output_finds_the_winner_among_scores_that_int8_cannot_tell_apart():
+@pytest.mark.parametrize("kind", SCREENS)
+def test_the_screened_output_finds_the_winner_among_scores_that_int8_cannot_tell_apart(kind):
     base = random(1, 48)
     weight = base + 1e-4 * random(500, 48, seed=2)
     rows = random(200, 48, seed=1)
 
-    tokens, _ = ScreenedOutput(weight).best(rows)
+    tokens, _ = kind(weight).best(rows)
 
     scores = rows.double() @ weight.double().T
     lost = scores.max(1).values - scores[torch.arange(200), torch.tensor(tokens)]
     assert (lost < 1e-5).all()  # as near as float32 tells them apart; the scores are 48 numbers' sums of about 7
 
 
-def test_of_equal_scores_the_screened_output_takes_the_first():
+@pytest.mark.parametrize("kind", SCREENS)
+def test_of_equal_scores_the_screened_output_takes_the_first(kind):
     weight = random(4, 16).repeat(50, 1)
     rows = random(20, 16, seed=1)
 
-    tokens, _ = ScreenedOutput(weight).best(rows)
+    tokens, _ = kind(weight).best(rows)
 
     assert tokens == [token % 4 for token in tokens]
 
 
+@pytest.mark.parametrize("kind", SCREENS)
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_row_that_is_not_finite_gets_a_score_that_is_not_and_leaves_the_others(bad):
-    output = ScreenedOutput(random(200, 32))
+def test_a_row_that_is_not_finite_gets_a_score_that_is_not_and_leaves_the_others(kind, bad):
+    output = kind(random(200, 32))
     rows = random(5, 32, seed=1)
     wanted_tokens, wanted_best = output.best(rows)
 

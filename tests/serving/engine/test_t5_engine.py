@@ -15,7 +15,7 @@ from serving.errors import ClientGone
 from serving.request import Sampling, ValidRequest
 from serving.sequence import Completion, Sequence
 from tests.serving.checkpoint.test_folder import open_folder
-from tests.serving.test_t5 import KINDS, make, ours
+from tests.serving.test_t5 import KINDS, make, needs_kernels, ours
 
 EMBEDDED = Path(__file__).parents[3] / "models" / "dialogue-t5-mini"
 
@@ -99,12 +99,13 @@ def assert_equal(reference, sequences):
         assert one.output_ids == wanted
 
 
+@pytest.mark.parametrize("layout", ["packed", needs_kernels("panels")])
 @pytest.mark.parametrize("own_output", [False, True], ids=["shared output layer", "own output layer"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_greedy_tokens_equal_transformers_under_any_arrivals_and_departures(kind, own_output):
-    reference, model = make(kind, own_output=own_output, seed=5)
+def test_greedy_tokens_equal_transformers_under_any_arrivals_and_departures(kind, own_output, layout):
+    reference, model = make(kind, own_output=own_output, seed=5, layout=layout)
 
-    assert_equal(reference, run(engine(model), some(12, seed=1), arrive=0.4))
+    assert_equal(reference, run(engine(model, num_threads=2), some(12, seed=1), arrive=0.4))
 
 
 def test_steps_in_buckets_as_a_gpu_runs_them_give_the_same_tokens():
@@ -140,7 +141,7 @@ def test_the_embedded_models_tokens_equal_transformers_on_its_own_prompts():
     assert_equal(AutoModelForSeq2SeqLM.from_pretrained(EMBEDDED).eval(), sequences)
 
 
-@pytest.mark.parametrize("layout", ["packed", "int8"])
+@pytest.mark.parametrize("layout", ["packed", "int8", needs_kernels("panels"), needs_kernels("int8-panels")])
 def test_a_sequences_tokens_do_not_depend_on_who_shares_its_batch(layout):
     reference, _ = make("Flan-T5", seed=2)
     tensors = {name: tensor for name, tensor in reference.state_dict().items() if "embed_tokens" not in name}
@@ -248,7 +249,7 @@ def poison(model, monkeypatch, token, value):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-@pytest.mark.parametrize("layout", ["packed", "int8", "plain"])
+@pytest.mark.parametrize("layout", ["packed", "int8", "plain", needs_kernels("panels"), needs_kernels("int8-panels")])
 def test_a_prompt_that_computes_no_finite_number_fails_alone_and_leaves_no_trace(monkeypatch, layout, value):
     reference, _ = make("Flan-T5", seed=5)
     tensors = {name: tensor for name, tensor in reference.state_dict().items() if "embed_tokens" not in name}

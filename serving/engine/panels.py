@@ -1,0 +1,144 @@
+# ruff: noqa: N803 (shape-suffixed tensor names)
+"""Products with weights on a CPU by our own kernels (`serving.native`): float32, int8, and the screened output layer.
+
+Knows tensors and how the kernels want them; knows no model. The promises of `kernels` hold here too: a row's result
+is the same to the last bit whoever shares the product, because every output adds up its inputs in one order.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Literal
+
+import torch
+from torch.nn import functional as F
+
+from serving.native.library import ACTIVATIONS, PANEL, LinearView, ScreenView, kernels, num_threads
+
+# N rows, K inputs, O outputs, P panels of 16 outputs.
+
+PanelLayout = Literal["panels", "int8-panels"]
+
+# the part of |w| |x| that float32 rounding may take from a screened score
+SLACK = 2e-5
+
+
+def can_run(*, widths: tuple[int, ...], activation: str) -> bool:
+    """Whether the kernels are to be had, and compute layers of these widths."""
+    return all(width % 8 == 0 for width in widths) and activation in ACTIVATIONS and kernels() is not None
+
+
+class PanelLinear:
+    """float32: [panel][input][16]. `view` is what the kernels read; it lives as long as this."""
+
+    def __init__(self, weight_OK: torch.Tensor) -> None:
+        self._num_outputs, num_inputs = weight_OK.shape
+        padded_OK = _padded(weight_OK.float())
+        self._panels = padded_OK.view(-1, PANEL, num_inputs).transpose(1, 2).contiguous()
+        self.num_bytes = self._panels.nbytes
+        self.view = LinearView(self._panels.data_ptr(), None, None, num_inputs, len(self._panels))
+
+    def __call__(self, x_NK: torch.Tensor) -> torch.Tensor:
+        return _product(self.view, x_NK)[:, : self._num_outputs]
+
+
+class Int8PanelLinear:
+    """int8 weights with one scale per output, [panel][input / 4][16][4]; a row's inputs are rounded to 7 bits of the
+    span from its lowest to its highest, found as they come."""
+
+    def __init__(self, weight_OK: torch.Tensor) -> None:
+        self._num_outputs, num_inputs = weight_OK.shape
+        padded_OK = _padded(weight_OK.float())
+        self.scales_O = padded_OK.abs().amax(1).clamp_(min=1e-12).div_(127)
+        integers_OK = torch.round(padded_OK / self.scales_O[:, None]).clamp_(-127, 127).to(torch.int8)
+        self._sums_O = integers_OK.sum(1, dtype=torch.float32)
+        self._panels = integers_OK.view(-1, PANEL, num_inputs // 4, 4).transpose(1, 2).contiguous()
+        self.num_bytes = self._panels.nbytes + self.scales_O.nbytes + self._sums_O.nbytes
+        addresses = (tensor.data_ptr() for tensor in (self._panels, self.scales_O, self._sums_O))
+        self.view = LinearView(*addresses, num_inputs, len(self._panels))
+
+    def __call__(self, x_NK: torch.Tensor) -> torch.Tensor:
+        return _product(self.view, x_NK)[:, : self._num_outputs]
+
+    def weights(self) -> torch.Tensor:
+        """What is left of the weight, float32 [O, K]."""
+        integers_OK = self._panels.transpose(1, 2).reshape(len(self.scales_O), -1)
+        return (integers_OK * self.scales_O[:, None])[: self._num_outputs]
+
+
+class PanelScreen:
+    """The output layer in float32, for rows that only want their likeliest token.
+
+    An int8 product, a quarter of the bytes, screens all tokens; those that its largest possible error leaves in
+    the race are scored in float32, so what comes out is the token that float32 alone would give. The error of one
+    score is (w - w') x + w' (x - x'), where ' is what int8 made of it: at most |w - w'| |x| + |w'| |x - x'|.
+    """
+
+    def __init__(self, weight_OK: torch.Tensor) -> None:
+        self._weight_OK = weight_OK.contiguous()
+        self._int8 = Int8PanelLinear(weight_OK)
+        kept_OK = self._int8.weights()
+        self.num_bytes = self._int8.num_bytes
+        self._view = ScreenView(
+            self._int8.view,
+            self._weight_OK.data_ptr(),
+            len(weight_OK),
+            float((weight_OK - kept_OK).norm(dim=1).max()),
+            float(kept_OK.norm(dim=1).max()),
+            SLACK,
+        )
+
+    def best(self, x_NK: torch.Tensor) -> tuple[list[int], list[float]]:
+        """Of each row the output with the largest score, the first where several have it; and that score.
+
+        A row that is not finite gets a score that is not.
+        """
+        x_NK = x_NK.contiguous()
+        num_rows, num_inputs = x_NK.shape
+        space = _RoundingSpace(num_rows, num_inputs)
+        scores = torch.empty(num_rows * PANEL * self._view.screen.num_panels)
+        outputs_N = torch.empty(num_rows, dtype=torch.int64)
+        best_N = torch.empty(num_rows)
+        library().t5_best(
+            ctypes.byref(self._view),
+            x_NK.data_ptr(),
+            num_rows,
+            scores.data_ptr(),
+            *space.pointers,
+            outputs_N.data_ptr(),
+            best_N.data_ptr(),
+            num_threads(),
+        )
+        return outputs_N.tolist(), best_N.tolist()
+
+
+class _RoundingSpace:
+    """Where a kernel rounds a product's inputs."""
+
+    def __init__(self, num_rows: int, num_inputs: int) -> None:
+        self._bytes = torch.empty(num_rows * num_inputs, dtype=torch.uint8)
+        self._roundings = torch.empty(2 * num_rows)
+        self.pointers = (self._bytes.data_ptr(), self._roundings.data_ptr())
+
+
+def _product(view: LinearView, x_NK: torch.Tensor) -> torch.Tensor:
+    x_NK = x_NK.contiguous()
+    num_rows, num_inputs = x_NK.shape
+    result = torch.empty(num_rows, PANEL * view.num_panels)
+    space = _RoundingSpace(num_rows, num_inputs)
+    library().t5_linear(
+        ctypes.byref(view), x_NK.data_ptr(), num_rows, result.data_ptr(), *space.pointers, num_threads()
+    )
+    return result
+
+
+def _padded(weight_OK: torch.Tensor) -> torch.Tensor:
+    """With outputs of zeros up to a whole panel."""
+    return F.pad(weight_OK, (0, 0, 0, -len(weight_OK) % PANEL))
+
+
+def library() -> ctypes.CDLL:
+    library = kernels()
+    if library is None:
+        raise RuntimeError("the kernels are not to be had on this machine; can_run() says so")
+    return library
