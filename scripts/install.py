@@ -1,4 +1,4 @@
-"""`make install`: the virtual environment, the pinned packages, cdktf and Node, the Terraform providers.
+"""`make install`: the virtual environment, the pinned packages, cdktf and Node, the kernels, the Terraform providers.
 
 Each step leaves a stamp with the hash of what it was made from, so a second run does only what
 changed, and an interrupted run is finished by the next. Standard library only.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 NODE_BIN = ROOT / "node_modules" / ".bin"
 PLUGINS = ROOT / ".flanstack" / "plugins"
+KERNELS = ROOT / ".flanstack" / "kernels"
 LOGS = ROOT / ".flanstack" / "logs"
 TORCH = "torch==2.13.0"
 
@@ -100,6 +102,15 @@ def install_providers(phase: Phase) -> None:
     phase.note("")
 
 
+def install_kernels(phase: Phase) -> None:
+    """What computes T5 on this machine's cores; without a C++ compiler the server runs on PyTorch's operations."""
+    log = LOGS / "install-kernels.log"
+    run(phase, [str(PYTHON), "-m", "serving.native"], log=log)
+    KERNELS.mkdir(parents=True, exist_ok=True)
+    last = log.read_text(errors="replace").splitlines()[-1]
+    phase.note("" if last.endswith(".so") else last)
+
+
 def python_sources(*rooms: str) -> list[Path]:
     return sorted(path for room in rooms for path in (ROOT / room).rglob("*.py"))
 
@@ -109,6 +120,7 @@ def install(timeline: Timeline, *, force: bool = False) -> list[str]:
     check_python()
     check_node()
     check_terraform()
+    kernels = sorted(path for path in (ROOT / "serving" / "native").rglob("*") if path.suffix in (".py", ".cpp", ".h"))
     sources = python_sources("tfplugin", "provider", "localcloud/google_provider")
     steps: list[tuple[str, Path, str, Callable[[Phase], None]]] = [
         ("Python packages", VENV, digest_of(ROOT / "requirements.lock", TORCH, sys.version), install_python),
@@ -118,6 +130,7 @@ def install(timeline: Timeline, *, force: bool = False) -> list[str]:
             digest_of(ROOT / "package-lock.json", ROOT / "package.json", CDKTF),
             install_node,
         ),
+        ("Kernels for CPUs", KERNELS, digest_of(*kernels, platform.processor(), str(Path.home())), install_kernels),
         ("Terraform providers", PLUGINS, digest_of(*sources, ROOT / "requirements.lock", str(ROOT)), install_providers),
     ]
     done = []

@@ -85,7 +85,7 @@ class Sequence:
         self.outcome: Completion | ServingError | None = None
         self._cancelled: ServingError | None = None
         self._listener = listener
-        self._is_streaming = is_streaming
+        self.is_streaming = is_streaming
         self._tokenizer = tokenizer
         self._stream = TextStream(tokenizer, stop=request.stop)
         self._logprobs: list[TokenLogprob] = []
@@ -124,9 +124,9 @@ class Sequence:
             self._logprobs.append(self._readable(token_id, likelihood))
         is_full = len(self.output_ids) >= self.request.max_new_tokens
         is_last = is_eos or is_full
-        if is_last or self._is_streaming or self.request.stop:
+        if is_last or self.is_streaming or self.request.stop:
             delta = self._stream.push(self.output_ids, is_last=is_last)
-            if delta and self._is_streaming:
+            if delta and self.is_streaming:
                 self._listener(Delta(delta, self._untold()))
         if self._stream.is_stopped:
             return self.end(self._completion("stop"))

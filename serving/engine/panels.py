@@ -79,6 +79,7 @@ class PanelScreen:
         self._int8 = Int8PanelLinear(weight_OK)
         kept_OK = self._int8.weights()
         self.num_bytes = self._int8.num_bytes
+        self._scores = torch.empty(0)  # kept from step to step: megabytes, whose pages would be new each time
         self._view = ScreenView(
             self._int8.view,
             self._weight_OK.data_ptr(),
@@ -96,14 +97,16 @@ class PanelScreen:
         x_NK = x_NK.contiguous()
         num_rows, num_inputs = x_NK.shape
         space = _RoundingSpace(num_rows, num_inputs)
-        scores = torch.empty(num_rows * PANEL * self._view.screen.num_panels)
+        num_scores = num_rows * PANEL * self._view.screen.num_panels
+        if num_scores > len(self._scores):
+            self._scores = torch.empty(num_scores)
         outputs_N = torch.empty(num_rows, dtype=torch.int64)
         best_N = torch.empty(num_rows)
         library().t5_best(
             ctypes.byref(self._view),
             x_NK.data_ptr(),
             num_rows,
-            scores.data_ptr(),
+            self._scores.data_ptr(),
             *space.pointers,
             outputs_N.data_ptr(),
             best_N.data_ptr(),

@@ -31,7 +31,7 @@ from serving.native.library import set_num_threads
 from serving.sequence import Sequence
 from serving.t5 import T5, rounded
 
-RUN_TOKENS = {"cpu": 256, "cuda": 8192}
+RUN_TOKENS = {"cpu": 128, "cuda": 8192}
 # a step of a few rows reads all weights as a step of many does: a newcomer is worth the wait of so many who run
 CROWD = 4
 # after so many steps without running out of memory, a slot of those given up is taken again
@@ -214,14 +214,9 @@ class T5Engine:
                 return
 
     def _spare_seconds(self, running: list[Sequence]) -> float:
-        """As long as the last step: those who run wait at most twice as long for their next token.
-
-        Longer when few run and many wait, who would lose more than those gain.
-        """
-        if not self._rows:
-            return 0.0
         num_waiting = sum(not sequence.is_ended for sequence in running) - len(self._rows)
-        return self._decode_seconds * max(1.0, CROWD * num_waiting / len(self._rows))
+        is_watched = any(row.sequence.is_streaming for row in self._rows)
+        return self._decode_seconds * spare_steps(len(self._rows), num_waiting, is_watched=is_watched)
 
     def _advance(self, newcomers: list[Sequence], *, seconds: float) -> bool:
         """Brings the run of `newcomers` forward; returns whether they have their slots."""
@@ -314,6 +309,17 @@ class T5Engine:
             [row.num_source for row in rows],
         )
         return draw(states_BM, [row.draw for row in rows], self._model)
+
+
+def spare_steps(num_rows: int, num_waiting: int, *, is_watched: bool) -> float:
+    """For how many steps' time newcomers are encoded between two steps.
+
+    One: those who run wait at most twice as long for their next token. More when few run and many wait, who would
+    lose more than those gain; but not when somebody reads tokens as they come, and sees every pause.
+    """
+    if not num_rows:
+        return 0.0
+    return 1.0 if is_watched else max(1.0, CROWD * num_waiting / num_rows)
 
 
 def _steps(model: T5, caches: Caches, *, in_buckets: bool | None) -> Steps:

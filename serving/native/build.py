@@ -56,7 +56,7 @@ def build(folder: Path, *, level: str) -> Path:
             command = [*compiler.split(), *FLAGS, f"-march={level}", *EXTRA[level], *sources, "-o", str(made)]
             done = subprocess.run(command, capture_output=True, text=True, timeout=COMPILE_S)
             if done.returncode:
-                raise NoLibrary(f"{compiler} failed: {(done.stderr or done.stdout).strip()[-1000:]}")
+                raise NoLibrary(f"{compiler} failed: {(done.stderr or done.stdout).strip()[:1000]}")
             made.replace(target)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoLibrary(f"{target} could not be made: {error}") from error

@@ -11,6 +11,7 @@ import functools
 import logging
 import threading
 from ctypes import POINTER, c_float, c_int64, c_void_p
+from pathlib import Path
 
 from serving.native.build import NoLibrary, find_or_build
 
@@ -149,12 +150,18 @@ def kernels() -> ctypes.CDLL | None:
     """None where they cannot be had: PyTorch's operations compute the same. The log says which it is, once."""
     try:
         path = find_or_build()
-        library = ctypes.CDLL(str(path))
+        library = open_library(path)
     except (NoLibrary, OSError) as error:
         log.warning("kernels: PyTorch's, which are slower on a CPU: %s", error)
         return None
+    log.info("kernels: %s", path.name)
+    return library
+
+
+def open_library(path: Path) -> ctypes.CDLL:
+    """Raises OSError for a file that is no library of this machine."""
+    library = ctypes.CDLL(str(path))
     for name, arguments in _ARGUMENTS.items():
         getattr(library, name).argtypes = arguments
         getattr(library, name).restype = c_int64 if name.endswith("_scratch") else None
-    log.info("kernels: %s", path.name)
     return library

@@ -76,10 +76,19 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A sequence to begin; whether somebody reads its tokens one by one."""
+
+    id: int
+    request: ValidRequest
+    is_streaming: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """Sequences to begin and to forget, and the number of threads for the steps that follow."""
 
-    newcomers: tuple[tuple[int, ValidRequest], ...] = ()
+    newcomers: tuple[Newcomer, ...] = ()
     leavers: tuple[int, ...] = ()
     num_threads: int = 0
 

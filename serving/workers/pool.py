@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from serving.engine.protocol import BatchFailed
 from serving.errors import EngineFailed
 from serving.sequence import Sequence
-from serving.workers.messages import Layout, Order, Report
+from serving.workers.messages import Layout, Newcomer, Order, Report
 from serving.workers.nursery_process import NurseryGone
 
 log = logging.getLogger(__name__)
@@ -107,8 +107,9 @@ class WorkerPool:
             newcomers[worker.pid].append(number)
         num_threads = self._num_threads()
         for worker in self.workers:
-            requests = tuple((number, worker.sequences[number].request) for number in newcomers[worker.pid])
-            self._send(worker, Order(requests, tuple(leavers[worker.pid]), num_threads))
+            begun = ((number, worker.sequences[number]) for number in newcomers[worker.pid])
+            orders = tuple(Newcomer(number, one.request, one.is_streaming) for number, one in begun)
+            self._send(worker, Order(orders, tuple(leavers[worker.pid]), num_threads))
 
     def _num_threads(self) -> int:
         """A worker that works alone may take the cores of the idle ones."""

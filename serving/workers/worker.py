@@ -13,9 +13,8 @@ from multiprocessing.connection import Connection
 from serving.engine.protocol import BatchFailed
 from serving.engine.t5_engine import T5Engine
 from serving.errors import ServingError
-from serving.request import ValidRequest
 from serving.sequence import Completion, Likelihood, Sequence
-from serving.workers.messages import Order, Report, Token
+from serving.workers.messages import Newcomer, Order, Report, Token
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ def work(engine: T5Engine, connection: Connection) -> None:
 def _follow(order: Order, engine: T5Engine, running: dict[int, Shadow]) -> None:
     for number in order.leavers:
         running.pop(number, None)
-    running |= {number: Shadow(number, request) for number, request in order.newcomers}
+    running |= {newcomer.id: Shadow(newcomer) for newcomer in order.newcomers}
     if order.num_threads:
         engine.num_threads = order.num_threads
 
@@ -64,8 +63,15 @@ def _step(engine: T5Engine, shadows: Seq[Shadow]) -> Report:
 class Shadow(Sequence):
     """A sequence as a worker sees it: tokens alone. Its text, deadline and client are the server's matter."""
 
-    def __init__(self, number: int, request: ValidRequest) -> None:
-        super().__init__(number, request, tokenizer=_NoText(), deadline=math.inf, listener=lambda event: None)
+    def __init__(self, newcomer: Newcomer) -> None:
+        super().__init__(
+            newcomer.id,
+            newcomer.request,
+            tokenizer=_NoText(),
+            deadline=math.inf,
+            listener=lambda event: None,
+            is_streaming=newcomer.is_streaming,
+        )
         self.news: Token | None = None
         self._num_accepted = 0
 

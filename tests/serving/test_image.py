@@ -40,7 +40,12 @@ def test_the_base_is_one_exact_release():
 def test_weights_lie_in_a_layer_below_the_code_and_above_the_packages():
     copies = [rest for name, rest in instructions() if name == "COPY"]
 
-    assert copies[-3:] == ["--from=packages /packages /usr/local", "weights/ model/", "serving/ serving/"]
+    assert copies[-4:] == [
+        "--from=packages /packages /usr/local",
+        "weights/ model/",
+        "serving/ serving/",
+        "--from=kernels /build/serving/native/built/ serving/native/built/",
+    ]
 
 
 def test_the_process_is_not_root_and_starts_the_server():

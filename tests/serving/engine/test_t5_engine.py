@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForSeq2SeqLM
 
 from serving.engine.protocol import BatchFailed
-from serving.engine.t5_engine import T5Engine
+from serving.engine.t5_engine import T5Engine, spare_steps
 from serving.errors import ClientGone
 from serving.request import Sampling, ValidRequest
 from serving.sequence import Completion, Sequence
@@ -200,6 +200,12 @@ def test_a_long_prompt_is_encoded_between_the_steps_of_those_who_run(monkeypatch
         assert len(slices) - before <= 2
 
     assert slices == list(range(model.num_slices))
+
+
+def test_a_crowd_of_newcomers_holds_up_those_who_run_unless_somebody_reads_their_tokens_as_they_come():
+    assert spare_steps(16, 2, is_watched=False) == 1
+    assert spare_steps(2, 14, is_watched=False) > 10
+    assert spare_steps(2, 14, is_watched=True) == 1
 
 
 def test_waiting_sequences_are_encoded_oldest_first_and_none_is_overtaken():

@@ -197,7 +197,7 @@ def test_without_a_nursery_no_worker_is_left_and_the_pool_says_so(tiny, ask):
         time.sleep(0.01)
 
     assert not any(is_alive(pid) for pid in pids)
-    with pytest.raises(BatchFailed):
+    with pytest.raises((BatchFailed, WorkerFailed)):  # the second when both had ended before the signal came
         step_on(pool, running)
     with pytest.raises((BatchFailed, WorkerFailed)):  # a step may notice only one of the two
         pool.step([ask(3)])
