@@ -34,6 +34,7 @@ FORBIDDEN = {
     "serving/telemetry": {"torch", "fastapi", "transformers", "starlette"},
     "serving/telemetry/timeline.py": {"time", "threading"},
     "serving/engine": {"fastapi", "starlette", "uvicorn", "serving.wires", "serving.exchange"},
+    "serving/native": {"torch", "numpy", "serving.engine", "serving.t5", "serving.checkpoint"},
     "serving/checkpoint": {"fastapi", "starlette", "uvicorn", "serving.wires", "serving.exchange"},
     "serving/access/keys.py": {"torch", "fastapi", "starlette", "asyncio"},
     "serving/access/quotas.py": {"torch", "fastapi", "starlette", "asyncio", "time"},
