@@ -35,9 +35,9 @@ def markdown(report: dict[str, Any]) -> str:
         f"{report['minutes']:.1f} minutes. Raw numbers: serving.json.",
         "",
         "Random weights in Flan-T5's exact shapes, 128 tokens in; all servers stay loaded, the rounds are interleaved, "
-        "figures are medians over the rounds. `>`: time was over before all requests were answered. The floor is the time "
-        "to read every weight of a decoder step once; the project's server reads the output layer as int8 first and "
-        "scores in float32 what that leaves in the race, so in float32 it may pass it.",
+        "figures are medians over the rounds. `>`: time was over before all requests were answered. The floor is the "
+        "time to read every weight of a decoder step once; the project's server reads the output layer as int8 first, "
+        "and scores in float32 what that leaves in the race: so in float32 it may pass it.",
         "",
         "Layouts: " + "; ".join(f"{name} {layout}" for name, layout in report.get("layouts", {}).items()) + ".",
         "",

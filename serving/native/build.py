@@ -36,10 +36,10 @@ def find_or_build(*, cache: Path | None = None) -> Path:
     """The library for this machine: the one that came with the image, or one made now. Raises `NoLibrary`."""
     level = machine_level()
     name = library_name(level)
-    for folder in (BUILT, cache or default_cache()):
-        if (folder / name).exists():
-            return folder / name
-    return build(cache or default_cache(), level=level)
+    if (BUILT / name).exists():
+        return BUILT / name
+    cache = cache or default_cache()
+    return cache / name if (cache / name).exists() else build(cache, level=level)
 
 
 def build(folder: Path, *, level: str) -> Path:
@@ -72,8 +72,14 @@ def library_name(level: str) -> str:
 
 
 def default_cache() -> Path:
-    """For each user, shared by all checkouts."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flanstack"
+    """For each user, shared by all checkouts. Raises `NoLibrary` for a user without a home.
+
+    Never a folder of everybody's: what lies there is run.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flanstack"
+    except RuntimeError as error:
+        raise NoLibrary(f"there is no folder to keep them in ({error}); set XDG_CACHE_HOME") from None
 
 
 def machine_level() -> str:

@@ -116,3 +116,15 @@ def test_the_command_prints_where_the_library_is(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=True)
 
     assert done.stdout.strip().endswith(library_name(machine_level()))
+
+
+@needs_kernels
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
+    def homeless(cls):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(build.Path, "home", classmethod(homeless))
+
+    with pytest.raises(NoLibrary, match="no folder to keep them in .* set XDG_CACHE_HOME"):
+        find_or_build()
