@@ -126,5 +126,5 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(build.Path, "home", classmethod(homeless))
 
-    with pytest.raises(NoLibrary, match="no folder to keep them in .* set XDG_CACHE_HOME"):
+    with pytest.raises(NoLibrary, match=r"no folder to keep them in .* set XDG_CACHE_HOME"):
         find_or_build()
