@@ -14,6 +14,7 @@ import pytest
 
 from scripts.bench_serving.client import post
 
+# of PyTorch's operations, in the tests that need work which lasts
 LONG = {"instances": ["Anna asks Ben"], "parameters": {"max_new_tokens": 4000}}
 SMALL = {"instances": ["Anna"], "parameters": {"max_new_tokens": 4}}
 SLOW_STEP_S = 0.02
@@ -44,7 +45,9 @@ async def gather(url, body, count, **options):
 
 
 def test_two_hundred_at_once_on_a_small_queue_are_refused_at_once(start_server):
-    server = start_server(MAX_BATCH_SIZE=1, MAX_WAITING=2, MAX_INSTANCES=2, MAX_NEW_TOKENS=4096, SHUTDOWN_GRACE_S=0.1)
+    server = start_server(
+        MAX_BATCH_SIZE=1, MAX_WAITING=2, MAX_INSTANCES=2, MAX_NEW_TOKENS=4096, KERNELS="torch", SHUTDOWN_GRACE_S=0.1
+    )
     url = server.wait_healthy().url
 
     async def run():
@@ -77,7 +80,7 @@ def test_fifty_streams_dropped_midway_free_their_slots_within_a_quarter_of_a_sec
 
     break_engine(fault)
     room = {"max_batch_tokens": 300_000, "max_waiting_tokens": 300_000}
-    url = serve(max_batch_size=50, max_new_tokens=4096, shutdown_grace_s=0.1, **room).url
+    url = serve(max_batch_size=50, max_new_tokens=4096, kernels="torch", shutdown_grace_s=0.1, **room).url
     num_files = metric(url, "process_open_fds")
     body = LONG | {"stream": True}
 
@@ -103,7 +106,7 @@ def test_fifty_streams_dropped_midway_free_their_slots_within_a_quarter_of_a_sec
 @pytest.mark.parametrize("who", ["server", "client"])
 def test_a_deadline_ends_the_request_and_frees_the_slot_within_a_step(serve, break_engine, who):
     break_engine(lambda running: time.sleep(SLOW_STEP_S))
-    url = serve(max_new_tokens=4096, request_timeout_s=0.4 if who == "server" else 60).url
+    url = serve(max_new_tokens=4096, kernels="torch", request_timeout_s=0.4 if who == "server" else 60).url
     headers = {"x-request-timeout-s": "0.4"} if who == "client" else {}
 
     reply = asyncio.run(post(url + "/predict", LONG, headers=headers))
@@ -153,7 +156,7 @@ def processes_of_session(session):
 
 
 def test_sigterm_under_load_breaks_no_answer_and_leaves_no_process(start_server):
-    server = start_server(MAX_NEW_TOKENS=4096, MAX_BATCH_SIZE=8, start_new_session=True).wait_healthy()
+    server = start_server(MAX_NEW_TOKENS=4096, KERNELS="torch", MAX_BATCH_SIZE=8, start_new_session=True).wait_healthy()
     url, session = server.url, server.process.pid
     over = threading.Event()
     outcomes = []
@@ -226,7 +229,7 @@ def test_twenty_killed_engines_leave_no_request_hanging_and_end_their_servers(se
     seconds = []
     for _ in range(20):
         is_dead.clear()
-        server = serve(max_batch_size=2, max_new_tokens=4096)
+        server = serve(max_batch_size=2, max_new_tokens=4096, kernels="torch")
 
         async def run(url=server.url):
             tasks = [asyncio.create_task(post(url + "/predict", LONG)) for _ in range(4)]

@@ -34,8 +34,9 @@ def hub(tmp_path):
 
 
 def fine_tune(hub, folder, *changes):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(folder / "huggingface"), "HF_HUB_DISABLE_XET": "1"}
+    # a server that another test ran in this process has taken the libraries off the network
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TRANSFORMERS_"))}
+    environment = mine | {"HF_ENDPOINT": hub.url, "HF_HOME": str(folder / "huggingface"), "HF_HUB_DISABLE_XET": "1"}
     command = [sys.executable, "-m", "training", "fine-tune", "--task", "summarize-dialogues", "--threads", "1"]
     command += [f"--folder={folder / 'run'}", *(f"--set={change}" for change in changes)]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
