@@ -71,8 +71,9 @@ class ServerConfig(BaseSettings):
     quantize: Literal["none", "int8"] = Field(
         default="none",
         validation_alias="QUANTIZE",
-        description="int8 keeps the weights of a T5 in a quarter of the memory and computes faster on a CPU; answers "
-        "change a little (docs/benchmarks.md says how much)",
+        description="int8 keeps the weights of a T5 in a quarter of the memory and computes faster on a CPU; on a GPU, "
+        "or beside DTYPE=bfloat16 or float16, it halves their memory and slows steps down. Answers change a little "
+        "(docs/benchmarks.md says how much)",
     )
     kernels: Literal["auto", "torch"] = Field(
         default="auto",

@@ -254,14 +254,9 @@ def _load_t5(
     config: dict[str, Any], weights: list[Path], wanted: Wanted, device: Any, dtype: Any, progress: Progress
 ) -> tuple[Any, Plan]:
     from serving.checkpoint import t5_folder
+    from serving.engine.kernels import screen_for
     from serving.t5 import T5Config, UnsupportedModel
 
-    name = str(dtype).removeprefix("torch.")
-    if wanted.is_int8 and (device.type, name) != ("cpu", "float32"):
-        raise CheckpointError(
-            f"QUANTIZE=int8 runs on a CPU with DTYPE=float32 around it; this is {device.type} with {name}. "
-            "Set QUANTIZE=none, or DEVICE=cpu and DTYPE=auto"
-        )
     try:
         shape = T5Config.from_json(config)
         layout = t5_folder.choose_layout(
@@ -274,7 +269,7 @@ def _load_t5(
             weight_bytes=1 if wanted.is_int8 else dtype.itemsize,
             cache_bytes=t5_folder.cache_dtype(layout, dtype).itemsize,
             # beside the embedding: int8, and float32 to score what int8 leaves in the race
-            table_bytes=dtype.itemsize + (0 if layout == "plain" else 5),
+            table_bytes=dtype.itemsize + (5 if screen_for(layout) else 0),
             num_engines=wanted.num_engines,
         )
     except KeyError as error:

@@ -9,7 +9,7 @@ import torch
 
 from serving.checkpoint.tensors import TensorFiles
 from serving.engine import panels
-from serving.engine.kernels import Layout, Linear, PackedLinear, WideLinear, lay_out, screen_for
+from serving.engine.kernels import Int8WeightLinear, Layout, Linear, PackedLinear, WideLinear, lay_out, screen_for
 from serving.t5 import T5, T5Config, Weights
 
 
@@ -66,7 +66,7 @@ def build_t5(
         parts = [checked(name) for name in names]
         weight_OK = parts[0] if len(parts) == 1 else torch.cat(parts)
         if dtype == torch.float16 and names[0].endswith("wo.weight"):
-            return WideLinear(weight_OK)
+            return Int8WeightLinear(weight_OK, is_wide=True) if layout == "int8-weights" else WideLinear(weight_OK)
         return lay_out(weight_OK, layout)
 
     with torch.inference_mode():
@@ -94,7 +94,7 @@ def choose_layout(
         if panels.can_run(widths=widths, activation=config.activation):
             return "int8-panels" if is_int8 else "panels"
     if is_int8:
-        return "int8"
+        return "int8" if is_plain_cpu else "int8-weights"
     return "packed" if is_plain_cpu and PackedLinear.is_available() else "plain"
 
 

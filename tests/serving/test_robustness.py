@@ -80,7 +80,7 @@ def test_fifty_streams_dropped_midway_free_their_slots_within_a_quarter_of_a_sec
 
     break_engine(fault)
     room = {"max_batch_tokens": 300_000, "max_waiting_tokens": 300_000}
-    url = serve(max_batch_size=50, max_new_tokens=4096, kernels="torch", shutdown_grace_s=0.1, **room).url
+    url = serve(max_batch_size=50, max_new_tokens=4096, shutdown_grace_s=0.1, **room).url
     num_files = metric(url, "process_open_fds")
     body = LONG | {"stream": True}
 

@@ -285,11 +285,9 @@ def test_the_embedded_model_gives_its_golden_answers():
     assert got == [case.output for case in golden]
 
 
-def test_int8_beside_reduced_precision_is_refused(folder):
-    with pytest.raises(
-        CheckpointError, match=r"QUANTIZE=int8 runs on a CPU with DTYPE=float32.*this is cpu with bfloat16"
-    ):
-        open_folder(folder, is_int8=True, dtype="bfloat16")
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_int8_weights_beside_reduced_precision_answer(folder, dtype):
+    assert answer(open_folder(folder, is_int8=True, dtype=dtype))
 
 
 def test_int8_answers(folder):

@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from serving.engine.kernels import Int8Linear, PackedLinear, PlainLinear, ScreenedOutput, WideLinear, lay_out
+from serving.engine.kernels import (
+    Int8Linear,
+    Int8WeightLinear,
+    PackedLinear,
+    PlainLinear,
+    ScreenedOutput,
+    WideLinear,
+    lay_out,
+)
 from serving.engine.panels import Int8PanelLinear, PanelLinear, PanelScreen
 from serving.native.library import set_num_threads
 from tests.serving.test_t5 import needs_kernels
@@ -49,7 +57,7 @@ def test_float32_weights_give_the_product(kind, num_inputs, num_outputs):
     assert (kind(weight)(rows) - wanted).abs().max() < 1e-6 * num_inputs
 
 
-@pytest.mark.parametrize("kind", INT8)
+@pytest.mark.parametrize("kind", [*INT8, Int8WeightLinear])
 @pytest.mark.parametrize(("num_inputs", "num_outputs"), SHAPES)
 def test_int8_weights_give_the_product_within_two_hundredths_of_its_size(kind, num_inputs, num_outputs):
     weight, rows = random(num_outputs, num_inputs), random(64, num_inputs, seed=1)
@@ -59,7 +67,7 @@ def test_int8_weights_give_the_product_within_two_hundredths_of_its_size(kind, n
     assert (kind(weight)(rows) - wanted).norm() < 0.02 * wanted.norm()
 
 
-@pytest.mark.parametrize("kind", [PlainLinear, *FLOAT32, *INT8])
+@pytest.mark.parametrize("kind", [PlainLinear, Int8WeightLinear, *FLOAT32, *INT8])
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_a_row_that_is_not_finite_stays_alone(kind, bad):
     linear = kind(random(48, 32))
@@ -84,11 +92,22 @@ def test_float16_products_beyond_its_range_are_computed_in_float32():
     assert WideLinear(weight)(rows).tolist() == [[640_000.0, 640_000.0]]
 
 
+def test_int8_weights_do_not_overflow_float16_where_the_weights_they_stand_for_do_not():
+    weight, rows = torch.full((2, 64), 0.01).half(), torch.full((1, 64), 300.0).half()
+
+    wanted = F.linear(rows, weight)
+
+    assert Int8WeightLinear(weight)(rows).sub(wanted).abs().max() < 0.01 * wanted.max()
+    assert Int8WeightLinear(100 * weight, is_wide=True)(300 * rows).dtype == torch.float32
+    assert Int8WeightLinear(100 * weight, is_wide=True)(100 * rows).isfinite().all()
+
+
 def test_each_layout_says_what_it_takes():
     weight = random(64, 32)
 
     assert lay_out(weight, "packed").num_bytes == lay_out(weight, "plain").num_bytes == 64 * 32 * 4
     assert lay_out(weight, "int8").num_bytes == 64 * 32 + 64 * 4
+    assert lay_out(weight.half(), "int8-weights").num_bytes == 64 * 32 + 64 * 2
 
 
 @pytest.mark.parametrize("kind", [needs_kernels(PanelLinear), needs_kernels(Int8PanelLinear)])
