@@ -149,8 +149,8 @@ model: ## train the embedded dialogue model again, about 15 minutes
 lock: ## resolve the pinned packages again
 	@$(VENV)/python -m scripts.lock
 
-soak: ## ten minutes of load on the server, with its memory and descriptors watched
-	@$(VENV)/python -m scripts.soak
+soak: ## ten minutes of load on the server (MINUTES=600 for a night), with its memory and descriptors watched
+	@$(VENV)/python -m scripts.soak --seconds $$(( $(or $(MINUTES),10) * 60 ))
 
 bench-serving: ## the server beside its peers over HTTP; 25 minutes on a quiet machine
 	@$(VENV)/python -m scripts.bench_serving
