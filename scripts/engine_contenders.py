@@ -53,7 +53,7 @@ def load_ours(folder: Path, threads: int, *, is_int8: bool) -> Run:
 
     torch.set_num_threads(threads)
     from serving.checkpoint.t5_folder import choose_layout, load_t5
-    from serving.engine.t5_engine import T5Engine
+    from serving.engine.continuous.t5_engine import T5Engine
     from serving.request import ValidRequest
     from serving.sequence import Sequence
     from serving.t5 import T5Config

@@ -16,7 +16,7 @@ from transformers import AutoTokenizer
 
 from scripts.engine_contenders import Mute
 from serving.checkpoint.t5_folder import choose_layout, load_t5
-from serving.engine.t5_engine import T5Engine
+from serving.engine.continuous.t5_engine import T5Engine
 from serving.request import ValidRequest
 from serving.sequence import Sequence
 from serving.t5 import T5Config

@@ -177,8 +177,8 @@ def _wanted(config: ServerConfig) -> Wanted:
 
 def _make_engine(checkpoint: Checkpoint, config: ServerConfig) -> Engine:
     # here, not above: the import of PyTorch takes seconds and the port is to open first
-    from serving.engine.t5_engine import T5Engine
-    from serving.engine.transformers_engine import TransformersEngine
+    from serving.engine.continuous.t5_engine import T5Engine
+    from serving.engine.static.transformers_engine import TransformersEngine
 
     num_threads = config.num_threads or usable_cores()
     if checkpoint.plan is None:

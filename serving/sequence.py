@@ -18,6 +18,9 @@ from serving.text import TextStream, Tokenizer
 FinishReason = Literal["eos", "length", "stop"]
 
 
+LEAST_LOGPROB = -9999.0  # JSON has no word for what is impossible
+
+
 @dataclass(frozen=True, slots=True)
 class Likelihood:
     """Log probabilities at one step, of the model's own distribution: of the token taken, and the likeliest ones."""

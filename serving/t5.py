@@ -1,11 +1,11 @@
-# ruff: noqa: N803 (shape-suffixed tensor names)
+# ruff: noqa: N803, N815 (shape-suffixed tensor names)
 """T5, Flan-T5 and mT5 for inference: the encoder in slices of layers, the decoder one token at a time.
 
-Knows tensors; knows no files, no requests, no sampling, no HTTP. The products with weights are `kernels`' matter,
-the caches' memory is `caches`'.
+Knows tensors; knows no files, no requests, no sampling, no HTTP. The products with weights are `products`' matter,
+the caches' memory is the engine's.
 
-Nothing here mixes rows: what a row computes does not depend on its neighbours, to the last bit where the kernels
-keep that promise (`kernels.PackedLinear`, `kernels.Int8Linear`; attention runs over key lengths rounded up to
+Nothing here mixes rows: what a row computes does not depend on its neighbours, to the last bit where the products
+keep that promise (`products.torch_cpu`, `products.panels`; attention runs over key lengths rounded up to
 `KEY_STEP`, and what lies behind a row's own keys adds exact zeros).
 
 Architecture: Raffel et al. 2020 (arXiv:1910.10683); the gated feed-forward: Shazeer 2020 (arXiv:2002.05202).
@@ -17,13 +17,12 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.nn import functional as F
 
-from serving.engine.caches import Caches
-from serving.engine.kernels import Linear, Screen
+from serving.products.linear import Linear, Screen
 
 # B rows of the batch, N tokens of several prompts one after another, S source tokens, T decoder tokens so far,
 # H heads, D head width, M d_model, F d_ff, V vocabulary.
@@ -220,39 +219,20 @@ class DecoderLayer:
         return self.feed_forward(x_BM)
 
 
-class View:
-    """The part of the caches that one step reads: rows 0 to B-1, with their keys up to the longest of them.
+class View(Protocol):
+    """What one step reads and writes of the caches: rows 0 to B-1, with their keys up to the longest of them.
 
-    positions_B: int64, where each row's new token stands, counted from 0. num_keys and num_source are `rounded`.
+    Made by the engine, who owns the caches. Biases and masks are added to attention's scores.
     """
 
-    def __init__(
-        self, caches: Caches, bias_HR: torch.Tensor, positions_B: torch.Tensor, *, num_keys: int, num_source: int
-    ) -> None:
-        num_rows = positions_B.shape[0]
-        self._caches = caches
-        self._num_rows = num_rows
-        self._num_keys = num_keys
-        self._num_source = num_source
-        self._where = [None, caches.rows[:num_rows], None, positions_B]
-        # bias_HR is MASKED for keys that lie ahead, and reversed: a row's biases are a slice of it
-        begin_B = (bias_HR.shape[1] // 2 - 1) - positions_B
-        columns_BT = begin_B[:, None] + caches.columns[:num_keys]
-        self.self_bias_BH1T = bias_HR[:, columns_BT].transpose(0, 1).unsqueeze(2).contiguous()
-        mask_B11S = caches.source_mask[:num_rows, None, None, :num_source]
-        self.source_mask_BH1S = mask_B11S.expand(-1, bias_HR.shape[0], -1, -1).contiguous()
+    self_bias_BH1T: torch.Tensor
+    source_mask_BH1S: torch.Tensor
 
     def write(self, index: int, kv_B2HD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Stores the new token's key and value in layer `index`; returns all keys and values so far."""
-        caches = self._caches
-        # [2, slot, H, T, D] at the rows' slots and positions: what is written there is [B, 2, H, D]
-        torch.ops.aten.index_put_(caches.self_layers[index], self._where, kv_B2HD)
-        keys, values = caches.self_keys[index], caches.self_values[index]
-        return keys[: self._num_rows, :, : self._num_keys], values[: self._num_rows, :, : self._num_keys]
+        """Stores the new token's key and value in layer `index`; returns all keys and values so far, [B, H, T, D]."""
 
     def source(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        keys, values = self._caches.cross_keys[index], self._caches.cross_values[index]
-        return keys[: self._num_rows, :, : self._num_source], values[: self._num_rows, :, : self._num_source]
+        """Keys and values of the prompts in layer `index`, [B, H, S, D]."""
 
 
 class T5:

@@ -254,7 +254,7 @@ def _load_t5(
     config: dict[str, Any], weights: list[Path], wanted: Wanted, device: Any, dtype: Any, progress: Progress
 ) -> tuple[Any, Plan]:
     from serving.checkpoint import t5_folder
-    from serving.engine.kernels import screen_for
+    from serving.products.layouts import screen_for
     from serving.t5 import T5Config, UnsupportedModel
 
     try:

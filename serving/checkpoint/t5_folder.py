@@ -8,8 +8,10 @@ from pathlib import Path
 import torch
 
 from serving.checkpoint.tensors import TensorFiles
-from serving.engine import panels
-from serving.engine.kernels import Int8WeightLinear, Layout, Linear, PackedLinear, WideLinear, lay_out, screen_for
+from serving.products import panels
+from serving.products.layouts import Layout, lay_out, screen_for
+from serving.products.linear import Int8WeightLinear, Linear, WideLinear
+from serving.products.torch_cpu import PackedLinear
 from serving.t5 import T5, T5Config, Weights
 
 

@@ -78,7 +78,7 @@ def _rows(loaded: LoadedModel) -> int:
 
 
 def _step_for(loaded: LoadedModel, num_rows: int, num_threads: int) -> layouts.Step:
-    from serving.engine.t5_engine import T5Engine
+    from serving.engine.continuous.t5_engine import T5Engine
 
     return T5Engine.for_model(loaded, num_slots=num_rows, num_threads=num_threads).probe(num_rows)
 
@@ -107,7 +107,7 @@ def _raise_workers(listening: socket.socket, server: Connection, loaded: LoadedM
 
 
 def _be_worker(loaded: LoadedModel, fd: int, num_slots: int) -> None:
-    from serving.engine.t5_engine import T5Engine
+    from serving.engine.continuous.t5_engine import T5Engine
     from serving.workers.worker import work
 
     status = 1

@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence as Seq
 from multiprocessing.connection import Connection
 
+from serving.engine.continuous.t5_engine import T5Engine
 from serving.engine.protocol import BatchFailed
-from serving.engine.t5_engine import T5Engine
 from serving.errors import ServingError
 from serving.sequence import Completion, Likelihood, Sequence
 from serving.workers.messages import Newcomer, Order, Report, Token

@@ -2,9 +2,9 @@
 
 import torch
 
-from serving.engine.caches import Caches
-from serving.engine.encoding import EncoderRun, Pace
-from serving.t5 import View, rounded
+from serving.engine.continuous.caches import Caches, View
+from serving.engine.continuous.encoding import EncoderRun, Pace
+from serving.t5 import rounded
 
 
 def forced_log_probs(model, prompts, answers):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from serving.engine.transformers_engine import TransformersEngine
+from serving.engine.static.transformers_engine import TransformersEngine
 from serving.errors import EngineFailed
 from serving.request import GenerateBody
 from serving.sequence import Sequence
@@ -175,7 +175,7 @@ def test_an_end_token_ends_the_answer_and_is_no_text(reference, run, engine):
 
 
 def test_a_row_that_is_not_finite_fails_alone(run, engine, monkeypatch):
-    from serving.engine import sampling
+    from serving.engine.static import sampling
 
     whole = sampling.BatchSampler.__call__
 

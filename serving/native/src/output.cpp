@@ -8,7 +8,7 @@
 #include "rows.h"
 #include "team.h"
 
-// The output layer, screened in int8: see serving/engine/kernels.py, ScreenedOutput.
+// The output layer, screened in int8: see serving/products/panels.py, PanelScreen.
 struct ScreenView {
   LinearView screen;
   const float* weight;       // [output][input], float32

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from serving.checkpoint.folder import CheckpointError, Wanted, load
+from serving.engine.continuous.t5_engine import T5Engine
 from serving.engine.memory import Room
-from serving.engine.t5_engine import T5Engine
 from serving.validation import Limits
 from serving.warmup import generate_now, read_golden
 from tests.serving.conftest import make_folder

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from serving.checkpoint.t5_folder import choose_layout
-from serving.engine import panels
-from serving.engine.panels import Int8PanelLinear, PanelLinear, PanelScreen
 from serving.native import build
 from serving.native.build import LEVELS, NoLibrary, find_or_build, library_name, machine_level
 from serving.native.library import kernels, open_library
+from serving.products import panels
+from serving.products.panels import Int8PanelLinear, PanelLinear, PanelScreen
 from serving.t5 import T5Config
 from tests.serving.test_t5 import SIZES
 

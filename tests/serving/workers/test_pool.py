@@ -8,9 +8,9 @@ import time
 import pytest
 
 from serving.checkpoint.folder import CheckpointError, Wanted, load
+from serving.engine.continuous.t5_engine import T5Engine
 from serving.engine.memory import Room
 from serving.engine.protocol import BatchFailed
-from serving.engine.t5_engine import T5Engine
 from serving.errors import ClientGone
 from serving.request import Sampling, ValidRequest
 from serving.sequence import Sequence

@@ -6,12 +6,11 @@ import random
 import pytest
 import torch
 
-from serving.engine import native_layers
-from serving.engine.caches import Caches
-from serving.engine.encoding import EncoderRun, Pace
-from serving.engine.native_encoder import NativeEncoder
-from serving.engine.native_steps import NativeSteps
-from serving.engine.steps import EagerSteps
+from serving.engine.continuous import native
+from serving.engine.continuous.caches import Caches
+from serving.engine.continuous.encoding import EncoderRun, Pace
+from serving.engine.continuous.native import NativeEncoder, NativeSteps
+from serving.engine.continuous.steps import EagerSteps
 from serving.native.library import kernels, set_num_threads
 from serving.t5 import rounded
 from tests.serving.test_t5 import KINDS, make, some_tokens
@@ -137,6 +136,6 @@ def test_a_fork_computes_with_threads_of_its_own():
 def test_a_model_in_another_layout_is_not_for_the_kernels():
     _, model = make("Flan-T5", layout="packed")
 
-    assert not native_layers.can_run(model)
+    assert not native.can_run(model)
     with pytest.raises(ValueError, match="PackedLinear is not laid out for the kernels"):
         NativeEncoder(model)

@@ -6,17 +6,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from serving.engine.kernels import (
-    Int8Linear,
-    Int8WeightLinear,
-    PackedLinear,
-    PlainLinear,
-    ScreenedOutput,
-    WideLinear,
-    lay_out,
-)
-from serving.engine.panels import Int8PanelLinear, PanelLinear, PanelScreen
 from serving.native.library import set_num_threads
+from serving.products.layouts import lay_out
+from serving.products.linear import Int8WeightLinear, PlainLinear, WideLinear
+from serving.products.panels import Int8PanelLinear, PanelLinear, PanelScreen
+from serving.products.torch_cpu import Int8Linear, PackedLinear, ScreenedOutput
 from tests.serving.test_t5 import needs_kernels
 
 FLOAT32 = [PackedLinear, needs_kernels(PanelLinear)]

@@ -7,7 +7,6 @@ Imports torch, so only the loader's and the engine's threads import it.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -16,30 +15,26 @@ from dataclasses import dataclass
 import torch
 
 from serving.checkpoint.folder import LoadedModel
-from serving.engine import native_layers
-from serving.engine.caches import Caches
-from serving.engine.drawing import Draw, draw
-from serving.engine.encoding import Encoder, EncoderRun, Pace
-from serving.engine.graphs import BucketedSteps
-from serving.engine.layout import choose_threads
-from serving.engine.native_encoder import NativeEncoder
-from serving.engine.native_steps import NativeSteps
+from serving.engine.continuous import native
+from serving.engine.continuous.caches import Caches
+from serving.engine.continuous.drawing import Draw, draw
+from serving.engine.continuous.encoding import EncoderRun
+from serving.engine.continuous.graphs import BucketedSteps
+from serving.engine.continuous.intake import Intake, spare_steps
+from serving.engine.continuous.out_of_memory import free_memory, is_out_of_memory
+from serving.engine.continuous.steps import EagerSteps, Steps
 from serving.engine.protocol import BatchFailed
-from serving.engine.steps import EagerSteps, Steps
+from serving.engine.threads import choose_threads
 from serving.errors import EngineFailed
 from serving.native.library import set_num_threads
 from serving.sequence import Sequence
 from serving.t5 import T5, rounded
 
 RUN_TOKENS = {"cpu": 128, "cuda": 8192}
-# a step of a few rows reads all weights as a step of many does: a newcomer is worth the wait of so many who run
-CROWD = 4
 # after so many steps without running out of memory, a slot of those given up is taken again
 CALM_STEPS = 200
 # the step whose time decides on the number of threads: a few rows in the middle of their answers
 PROBE_ROWS, PROBE_KEYS = 8, 64
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -79,7 +74,6 @@ class T5Engine:
         config = model.config
         self._model = model
         self._eos_ids = eos_ids
-        self._max_run_tokens = self._wanted_run_tokens = max_run_tokens or RUN_TOKENS[model.device.type]
         self._num_threads = num_threads
         self._thread: int | None = None
         self._caches = Caches(
@@ -92,10 +86,11 @@ class T5Engine:
             device=model.device,
         )
         self._steps = _steps(model, self._caches, in_buckets=in_buckets)
-        self._encoder: Encoder = NativeEncoder(model) if native_layers.can_run(model) else model
+        self._intake = Intake(
+            native.NativeEncoder(model) if native.can_run(model) else model,
+            max_run_tokens=max_run_tokens or RUN_TOKENS[model.device.type],
+        )
         self._rows: list[Row] = []
-        self._run: EncoderRun | None = None
-        self._pace = Pace()
         self._decode_seconds = 0.0
         self._num_usable = num_slots
         self._num_calm_steps = 0
@@ -173,7 +168,7 @@ class T5Engine:
         """Sets the number of threads, which OpenMP keeps for each calling thread."""
         if self._num_threads and self._thread != threading.get_ident():
             self._thread = threading.get_ident()
-            is_native = native_layers.can_run(self._model)
+            is_native = native.can_run(self._model)
             set_num_threads(self._num_threads)
             # two teams of threads would stand in each other's way
             torch.set_num_threads(1 if is_native else self._num_threads)
@@ -183,8 +178,7 @@ class T5Engine:
         for slot in range(len(self._rows) - 1, -1, -1):
             if id(self._rows[slot].sequence) not in staying:
                 self._free(slot)
-        if self._run is not None and not any(id(sequence) in staying for sequence in self._run.sequences):
-            self._run = None
+        self._intake.keep(staying)
 
     def _free(self, slot: int) -> None:
         last = self._rows.pop()
@@ -194,62 +188,22 @@ class T5Engine:
 
     def _encode(self, running: list[Sequence]) -> None:
         """Encodes newcomers for as long as those who run can spare."""
-        seconds = self._spare_seconds(running)
-        while True:
-            newcomers = self._newcomers(running) if self._run is None else self._run.sequences
-            if not newcomers:
-                return
-            begin = time.perf_counter()
-            try:
-                is_done = self._advance(newcomers, seconds=seconds)
-            except Exception as error:
-                self._run = None
-                if self._may_retry(newcomers, error):
-                    return
-                raise BatchFailed(newcomers) from error
-            if not is_done:
-                return
-            seconds -= time.perf_counter() - begin
-            if seconds <= 0:
-                return
-
-    def _spare_seconds(self, running: list[Sequence]) -> float:
-        num_waiting = sum(not sequence.is_ended for sequence in running) - len(self._rows)
-        is_watched = any(row.sequence.is_streaming for row in self._rows)
-        return self._decode_seconds * spare_steps(len(self._rows), num_waiting, is_watched=is_watched)
-
-    def _advance(self, newcomers: list[Sequence], *, seconds: float) -> bool:
-        """Brings the run of `newcomers` forward; returns whether they have their slots."""
-        if self._run is None:
-            self._run = EncoderRun.start(self._encoder, newcomers)
-        if not self._run.advance(self._encoder, self._pace, seconds=seconds if self._rows else None):
-            return False
-        self._open_slots(self._run)
-        self._run = None
-        return True
-
-    def _may_retry(self, newcomers: list[Sequence], error: Exception) -> bool:
-        """Whether they stay newcomers: when memory ran out for several, fewer go together next time."""
-        if not _is_out_of_memory(error):
-            return False
-        self._free_memory(error)
-        self._max_run_tokens = max(1, sum(len(s.request.prompt_ids) for s in newcomers) // 2)
-        return len(newcomers) > 1
-
-    def _newcomers(self, running: list[Sequence]) -> list[Sequence]:
-        """The oldest that have no slot, as many as there are slots and as are encoded well together."""
         inside = {id(row.sequence) for row in self._rows}
-        num_free = self._num_usable - len(self._rows)
-        chosen: list[Sequence] = []
-        num_tokens = 0
-        for sequence in running:
-            if id(sequence) in inside or sequence.is_ended:
-                continue
-            num_tokens += len(sequence.request.prompt_ids)
-            if len(chosen) == num_free or (chosen and num_tokens > self._max_run_tokens):
-                break
-            chosen.append(sequence)
-        return chosen
+        waiting = [sequence for sequence in running if id(sequence) not in inside and not sequence.is_ended]
+        is_watched = any(row.sequence.is_streaming for row in self._rows)
+        num_steps = spare_steps(len(self._rows), len(waiting), is_watched=is_watched)
+        end = time.perf_counter() + num_steps * self._decode_seconds
+        while waiting:
+            seconds = end - time.perf_counter() if self._rows else None
+            num_free = self._num_usable - len(self._rows)
+            run = self._intake.advance(waiting, num_free=num_free, seconds=seconds)
+            if run is None:
+                return
+            self._open_slots(run)
+            if time.perf_counter() >= end:
+                return
+            taken = {id(sequence) for sequence in run.sequences}
+            waiting = [sequence for sequence in waiting if id(sequence) not in taken]
 
     def _open_slots(self, run: EncoderRun) -> None:
         for sequence, (begin, end) in zip(run.sequences, run.spans(), strict=True):
@@ -269,13 +223,14 @@ class T5Engine:
         try:
             tokens, finite = self._next_tokens()
         except Exception as error:
-            num_kept = len(self._rows) // 2 if _is_out_of_memory(error) else 0
+            num_kept = len(self._rows) // 2 if is_out_of_memory(error) else 0
             failed = [row.sequence for row in self._rows[num_kept:]]
             # a step changes nothing before it has succeeded, so those who stay lose nothing
             del self._rows[num_kept:]
             if num_kept:
                 self._num_usable = num_kept
-                self._free_memory(error)
+                self._num_calm_steps = 0
+                free_memory(error, f"{num_kept} slots from now on")
             raise BatchFailed(failed) from error
         self._decode_seconds = time.perf_counter() - begin
         self._recover_slots()
@@ -288,18 +243,12 @@ class T5Engine:
                 self._caches.clear(slot)
                 row.sequence.end(EngineFailed("the model computed a number that is not finite for this prompt"))
 
-    def _free_memory(self, error: Exception) -> None:
-        log.warning("out of memory (%s); %d slots from now on", str(error).splitlines()[0], self._num_usable)
-        self._num_calm_steps = 0
-        if self._model.device.type == "cuda":
-            torch.cuda.empty_cache()
-
     def _recover_slots(self) -> None:
         """Takes back what was given up, a little after every so many steps in which memory sufficed."""
         self._num_calm_steps += 1
         if self._num_calm_steps % CALM_STEPS == 0:
             self._num_usable = min(self._num_usable + 1, self._caches.num_slots)
-            self._max_run_tokens = min(2 * self._max_run_tokens, self._wanted_run_tokens)
+            self._intake.recover()
 
     def _next_tokens(self) -> tuple[list[int], list[bool]]:
         rows = self._rows
@@ -311,24 +260,8 @@ class T5Engine:
         return draw(states_BM, [row.draw for row in rows], self._model)
 
 
-def spare_steps(num_rows: int, num_waiting: int, *, is_watched: bool) -> float:
-    """For how many steps' time newcomers are encoded between two steps.
-
-    One: those who run wait at most twice as long for their next token. More when few run and many wait, who would
-    lose more than those gain; but not when somebody reads tokens as they come, and sees every pause.
-    """
-    if not num_rows:
-        return 0.0
-    return 1.0 if is_watched else max(1.0, CROWD * num_waiting / num_rows)
-
-
 def _steps(model: T5, caches: Caches, *, in_buckets: bool | None) -> Steps:
     """The fastest that the model's device and layout allow."""
     if model.device.type == "cuda" if in_buckets is None else in_buckets:
         return BucketedSteps(model, caches)
-    return NativeSteps(model, caches) if native_layers.can_run(model) else EagerSteps(model, caches)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # on a CPU it is a RuntimeError of PyTorch's allocator, known by its text alone
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    return native.NativeSteps(model, caches) if native.can_run(model) else EagerSteps(model, caches)

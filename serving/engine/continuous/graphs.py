@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import torch
 
-from serving.engine.caches import Caches
-from serving.t5 import T5, View, rounded
+from serving.engine.continuous.caches import Caches, View
+from serving.t5 import T5, rounded
 
 # B rows of the bucket, M width of the states.
 

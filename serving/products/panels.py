@@ -1,14 +1,13 @@
 # ruff: noqa: N803 (shape-suffixed tensor names)
 """Products with weights on a CPU by our own kernels (`serving.native`): float32, int8, and the screened output layer.
 
-Knows tensors and how the kernels want them; knows no model. The promises of `kernels` hold here too: a row's result
+Knows tensors and how the kernels want them; knows no model. What `torch_cpu` promises holds here too: a row's result
 is the same to the last bit whoever shares the product, because every output adds up its inputs in one order.
 """
 
 from __future__ import annotations
 
 import ctypes
-from typing import Literal
 
 import torch
 from torch.nn import functional as F
@@ -16,8 +15,6 @@ from torch.nn import functional as F
 from serving.native.library import ACTIVATIONS, PANEL, LinearView, ScreenView, kernels, num_threads
 
 # N rows, K inputs, O outputs, P panels of 16 outputs.
-
-PanelLayout = Literal["panels", "int8-panels"]
 
 # the part of |w| |x| that float32 rounding may take from a screened score
 SLACK = 2e-5

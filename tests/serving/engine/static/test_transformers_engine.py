@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from serving.checkpoint.folder import CheckpointError
-from serving.engine.transformers_engine import TransformersEngine
+from serving.engine.static.transformers_engine import TransformersEngine
 from serving.request import GenerateBody
 from serving.sequence import Delta, Sequence
 from serving.validation import Limits, validate

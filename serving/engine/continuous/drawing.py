@@ -19,12 +19,10 @@ from typing import Protocol
 import torch
 
 from serving.request import ValidRequest
-from serving.sequence import Likelihood
+from serving.sequence import LEAST_LOGPROB, Likelihood
 
 # B rows of the batch, M width of their states, R rows of it that are not plain greedy, V vocabulary,
 # T tokens so far (start token included).
-
-LEAST_LOGPROB = -9999.0  # JSON has no word for what is impossible
 
 
 @dataclass(slots=True)

@@ -1,3 +1,4 @@
+# ruff: noqa: N803 (shape-suffixed tensor names)
 """The memory of running sequences: a slot each, with the keys and values of its prompt and of its tokens so far.
 
 Knows tensors; knows no model, no requests. Running sequences always lie in slots 0 to n-1, so that a step reads a
@@ -9,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-MASKED = float("-inf")
+from serving.t5 import MASKED
 
 
 class Caches:
@@ -77,6 +78,41 @@ class Caches:
         for tensors in (self.cross_keys, self.cross_values, self.self_keys, self.self_values):
             for tensor in tensors:
                 tensor[slot].zero_()
+
+
+class View:
+    """`t5.View`: the part of the caches that one step reads.
+
+    positions_B: int64, where each row's new token stands, counted from 0. num_keys and num_source are `rounded`.
+    """
+
+    def __init__(
+        self, caches: Caches, bias_HR: torch.Tensor, positions_B: torch.Tensor, *, num_keys: int, num_source: int
+    ) -> None:
+        num_rows = positions_B.shape[0]
+        self._caches = caches
+        self._num_rows = num_rows
+        self._num_keys = num_keys
+        self._num_source = num_source
+        self._where = [None, caches.rows[:num_rows], None, positions_B]
+        # bias_HR is MASKED for keys that lie ahead, and reversed: a row's biases are a slice of it
+        begin_B = (bias_HR.shape[1] // 2 - 1) - positions_B
+        columns_BT = begin_B[:, None] + caches.columns[:num_keys]
+        self.self_bias_BH1T = bias_HR[:, columns_BT].transpose(0, 1).unsqueeze(2).contiguous()
+        mask_B11S = caches.source_mask[:num_rows, None, None, :num_source]
+        self.source_mask_BH1S = mask_B11S.expand(-1, bias_HR.shape[0], -1, -1).contiguous()
+
+    def write(self, index: int, kv_B2HD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Stores the new token's key and value in layer `index`; returns all keys and values so far."""
+        caches = self._caches
+        # [2, slot, H, T, D] at the rows' slots and positions: what is written there is [B, 2, H, D]
+        torch.ops.aten.index_put_(caches.self_layers[index], self._where, kv_B2HD)
+        keys, values = caches.self_keys[index], caches.self_values[index]
+        return keys[: self._num_rows, :, : self._num_keys], values[: self._num_rows, :, : self._num_keys]
+
+    def source(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        keys, values = self._caches.cross_keys[index], self._caches.cross_values[index]
+        return keys[: self._num_rows, :, : self._num_source], values[: self._num_rows, :, : self._num_source]
 
 
 def _zeros(shape: tuple[int, ...], *, dtype: torch.dtype, device: torch.device) -> torch.Tensor:

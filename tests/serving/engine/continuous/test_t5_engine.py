@@ -9,8 +9,9 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM
 
+from serving.engine.continuous.intake import spare_steps
+from serving.engine.continuous.t5_engine import T5Engine
 from serving.engine.protocol import BatchFailed
-from serving.engine.t5_engine import T5Engine, spare_steps
 from serving.errors import ClientGone
 from serving.request import Sampling, ValidRequest
 from serving.sequence import Completion, Sequence

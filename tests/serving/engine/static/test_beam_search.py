@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from serving.engine.protocol import BatchFailed
-from serving.engine.transformers_engine import TransformersEngine
+from serving.engine.static.transformers_engine import TransformersEngine
 from serving.errors import ClientGone, DeadlineExceeded, EngineFailed
 from serving.request import GenerateBody
 from serving.sequence import Completion, Delta, Sequence

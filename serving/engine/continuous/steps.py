@@ -1,4 +1,4 @@
-"""Decoder steps as the engine asks for them, by PyTorch's operations. `native_steps` and `graphs` have the fast ones.
+"""Decoder steps as the engine asks for them, by PyTorch's operations. `native` and `graphs` have the fast ones.
 
 Knows the model and the caches; knows no sequences, no sampling.
 """
@@ -9,8 +9,8 @@ from typing import Protocol
 
 import torch
 
-from serving.engine.caches import Caches
-from serving.t5 import T5, View, rounded
+from serving.engine.continuous.caches import Caches, View
+from serving.t5 import T5, rounded
 
 
 class Steps(Protocol):

@@ -12,8 +12,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from serving.engine import drawing
-from serving.engine.drawing import Draw, draw
+from serving.engine.continuous import drawing
+from serving.engine.continuous.drawing import Draw, draw
 from serving.request import Sampling, ValidRequest
 
 VOCAB = 50

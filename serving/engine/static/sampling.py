@@ -16,9 +16,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from serving.engine.drawing import LEAST_LOGPROB
 from serving.request import Sampling, ValidRequest
-from serving.sequence import Likelihood
+from serving.sequence import LEAST_LOGPROB, Likelihood
 
 # B batch, T tokens so far (start token included), V vocabulary.
 

@@ -13,7 +13,7 @@ import time
 import torch
 from transformers import GenerationConfig, StoppingCriteria
 
-from serving.engine.sampling import BatchSampler
+from serving.engine.static.sampling import BatchSampler
 from serving.errors import EngineFailed
 from serving.request import Beams
 from serving.sequence import Sequence

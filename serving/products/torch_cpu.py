@@ -1,86 +1,22 @@
 # ruff: noqa: N803 (shape-suffixed tensor names)
-"""Products with weights, laid out once for the machine. Knows tensors; knows no model.
+"""Products with weights on CPUs by PyTorch's operations, for machines that have not our own kernels (`panels`).
 
-On CPUs they are `panels`' matter, by our own kernels; where those are not to be had, PyTorch's operations in here do
-the same. The layouts for float32 on CPUs promise more than speed: a row's result is the same to the last bit whatever
-other rows are multiplied with it, so that no sequence depends on who shares its batch.
-tests/serving/engine/test_kernels.py holds that promise on the machine at hand.
+Knows tensors; knows no model. They promise more than speed: a row's result is the same to the last bit whatever other
+rows are multiplied with it, so that no sequence depends on who shares its batch. tests/serving/products holds that
+promise on the machine at hand.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Literal, Protocol
 
 import torch
 from torch.nn import functional as F
 
-from serving.engine.panels import Int8PanelLinear, PanelLayout, PanelLinear, PanelScreen
-
 # N rows, K inputs, O outputs.
-
-Layout = Literal["plain", "packed", "int8", "int8-weights"] | PanelLayout
 
 # oneDNN picks its blocking for this number of rows; from 2 on, the choice is the same and holds for any number.
 PACKED_FOR_ROWS = 16
-
-
-class Linear(Protocol):
-    """x_NK -> x_NO, without a bias: T5 has none."""
-
-    num_bytes: int
-
-    def __call__(self, x_NK: torch.Tensor) -> torch.Tensor: ...
-
-
-class Screen(Protocol):
-    """The likeliest output of each row and its score, without the scores of all others."""
-
-    num_bytes: int
-
-    def best(self, x_NK: torch.Tensor) -> tuple[list[int], list[float]]: ...
-
-
-class PlainLinear:
-    """The weight as it is; cuBLAS on a GPU."""
-
-    def __init__(self, weight_OK: torch.Tensor) -> None:
-        self._weight_OK = weight_OK
-        self.num_bytes = weight_OK.nbytes
-
-    def __call__(self, x_NK: torch.Tensor) -> torch.Tensor:
-        return F.linear(x_NK, self._weight_OK)
-
-
-class WideLinear:
-    """For float16: products that overflow it are computed and given in float32 (T5's `wo`; transformers #20287)."""
-
-    def __init__(self, weight_OK: torch.Tensor) -> None:
-        self._weight_OK = weight_OK.float()
-        self.num_bytes = self._weight_OK.nbytes
-
-    def __call__(self, x_NK: torch.Tensor) -> torch.Tensor:
-        return F.linear(x_NK.float(), self._weight_OK)
-
-
-class Int8WeightLinear:
-    """int8 weights with one scale per output, widened for each product. Any device, any precision of the inputs.
-
-    For memory, not for speed: the widened weight is written and read again, so a step moves two and a half times the
-    bytes of 16-bit weights. is_wide: compute and give float32, as `WideLinear`.
-    """
-
-    def __init__(self, weight_OK: torch.Tensor, *, is_wide: bool = False) -> None:
-        scales_O1 = weight_OK.float().abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
-        self._integers_OK = torch.round(weight_OK.float() / scales_O1).clamp(-127, 127).to(torch.int8)
-        self._dtype = torch.float32 if is_wide else weight_OK.dtype
-        # not the product is scaled, but the weight: in float16 a product with 127 times its size may overflow
-        self._scales_O1 = scales_O1.to(self._dtype)
-        self.num_bytes = self._integers_OK.nbytes + self._scales_O1.nbytes
-
-    def __call__(self, x_NK: torch.Tensor) -> torch.Tensor:
-        return F.linear(x_NK.to(self._dtype), self._integers_OK.to(self._dtype).mul_(self._scales_O1))
 
 
 class PackedLinear:
@@ -211,27 +147,3 @@ class ScreenedOutput:
         per_size = self._most_lost + self.SLACK * self._most_kept
         error_N1: torch.Tensor = per_size * size_N1 + self._most_kept * lost_N1
         return error_N1
-
-
-def lay_out(weight_OK: torch.Tensor, layout: Layout) -> Linear:
-    """Returns the product with `weight_OK`; the layouts other than plain hold a copy, so the original can go."""
-    match layout:
-        case "plain":
-            return PlainLinear(weight_OK)
-        case "packed":
-            return PackedLinear(weight_OK.contiguous())
-        case "int8":
-            return Int8Linear(weight_OK.float())
-        case "int8-weights":
-            return Int8WeightLinear(weight_OK)
-        case "panels":
-            return PanelLinear(weight_OK)
-        case "int8-panels":
-            return Int8PanelLinear(weight_OK)
-
-
-def screen_for(layout: Layout) -> Callable[[torch.Tensor], Screen] | None:
-    """How the output layer's weights are screened beside a layout; None where they are not."""
-    if layout in ("plain", "int8-weights"):
-        return None
-    return PanelScreen if layout in ("panels", "int8-panels") else ScreenedOutput
