@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from serving.checkpoint.bucket_folder import fetch
-from serving.checkpoint.folder import Checkpoint, Wanted, load, load_tokenizer, runs_on_cpus
+from serving.checkpoint.folder import Checkpoint, Wanted, load, runs_on_cpus
+from serving.checkpoint.tokenizer import load_tokenizer
 from serving.config import ServerConfig
 from serving.engine.memory import Plan, Room
 from serving.engine.protocol import Engine

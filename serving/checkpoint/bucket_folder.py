@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
-from serving.checkpoint.folder import CheckpointError, Progress
+from serving.checkpoint.errors import CheckpointError
+from serving.checkpoint.folder import Progress
 
 log = logging.getLogger(__name__)
 

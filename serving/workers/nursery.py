@@ -16,7 +16,8 @@ import socket
 import sys
 from multiprocessing.connection import Connection
 
-from serving.checkpoint.folder import CheckpointError, LoadedModel, load_model
+from serving.checkpoint.errors import CheckpointError
+from serving.checkpoint.folder import LoadedModel, load_model
 from serving.telemetry.logs import configure
 from serving.workers import layouts
 from serving.workers.messages import Failed, Hired, Loaded, Phase, Settings

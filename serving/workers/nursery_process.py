@@ -12,7 +12,8 @@ import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from serving.checkpoint.folder import CheckpointError, Progress
+from serving.checkpoint.errors import CheckpointError
+from serving.checkpoint.folder import Progress
 from serving.workers.messages import Failed, Hired, Loaded, Phase, Settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,7 +19,7 @@ PROMPTS = ["Anna asks Ben to bring bread.", "Tom: when?", "Summarize the followi
 def tokenizer(tiny):
     from transformers import AutoTokenizer
 
-    from serving.checkpoint.folder import FolderTokenizer
+    from serving.checkpoint.tokenizer import FolderTokenizer
 
     return FolderTokenizer(AutoTokenizer.from_pretrained(tiny))
 

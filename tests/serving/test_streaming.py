@@ -16,7 +16,7 @@ NUM_ANSWERS = 400
 
 
 def folder_tokenizer(wrapper):
-    from serving.checkpoint.folder import FolderTokenizer
+    from serving.checkpoint.tokenizer import FolderTokenizer
 
     return FolderTokenizer(wrapper), len(wrapper)
 

@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from serving.checkpoint.bucket_folder import fetch
-from serving.checkpoint.folder import CheckpointError
+from serving.checkpoint.errors import CheckpointError
 from tests.provider.local_cloud import Cloud, free_port_pair, serving_command
 
 FILES = {"config.json": b'{"model_type": "t5"}', "model.safetensors": os.urandom(3_000_000), "empty.txt": b""}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.checkpoint.folder import CheckpointError, Wanted, load
+from serving.checkpoint.errors import CheckpointError
+from serving.checkpoint.folder import Wanted, load
 from serving.engine.continuous.t5_engine import T5Engine
 from serving.engine.memory import Room
 from serving.validation import Limits

@@ -40,7 +40,7 @@ def test_every_line_of_a_server_is_an_object_and_a_requests_line_has_its_ids(sta
 
 
 def test_no_prompt_reaches_the_log_even_when_our_own_code_fails_with_it(serve, caplog, monkeypatch):
-    from serving.checkpoint.folder import FolderTokenizer
+    from serving.checkpoint.tokenizer import FolderTokenizer
 
     def encode(self, text):
         raise ValueError(f"cannot read {text}")

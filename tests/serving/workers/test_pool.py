@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from serving.checkpoint.folder import CheckpointError, Wanted, load
+from serving.checkpoint.errors import CheckpointError
+from serving.checkpoint.folder import Wanted, load
 from serving.engine.continuous.t5_engine import T5Engine
 from serving.engine.memory import Room
 from serving.engine.protocol import BatchFailed

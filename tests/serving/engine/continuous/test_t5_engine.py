@@ -119,6 +119,7 @@ def test_steps_in_buckets_as_a_gpu_runs_them_give_the_same_tokens():
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_on_a_gpu_graphs_give_what_transformers_gives_there_in_float32():
     reference, _ = make("Flan-T5", seed=5)
     tensors = {name: tensor for name, tensor in reference.state_dict().items() if "embed_tokens" not in name}

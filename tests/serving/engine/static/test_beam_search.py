@@ -299,7 +299,7 @@ def test_a_failed_beam_batch_spares_those_who_wait_for_another(checkpoint, engin
 def test_an_encoder_decoder_of_transformers_searches_beams_too(reference, tiny):
     from transformers import AutoTokenizer
 
-    from serving.checkpoint.folder import FolderTokenizer
+    from serving.checkpoint.tokenizer import FolderTokenizer
 
     _, model = reference
     tokenizer = FolderTokenizer(AutoTokenizer.from_pretrained(tiny))

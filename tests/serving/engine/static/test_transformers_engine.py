@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from serving.checkpoint.folder import CheckpointError
+from serving.checkpoint.errors import CheckpointError
 from serving.engine.static.transformers_engine import TransformersEngine
 from serving.request import GenerateBody
 from serving.sequence import Delta, Sequence
