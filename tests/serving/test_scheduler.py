@@ -7,22 +7,7 @@ from serving.request import Beams, ValidRequest
 from serving.scheduler import Scheduler
 from serving.scheduling.waiting import WaitingLine
 from serving.sequence import Completion, Sequence
-
-
-class Words:
-    open_ids = frozenset()
-    rewrites = ()
-
-    def encode(self, text):
-        return [int(word) for word in text.split()]
-
-    num_tokens = 1 << 16
-
-    def piece(self, id_):
-        return self.decode([id_])
-
-    def decode(self, ids):
-        return " ".join(map(str, ids))
+from tests.serving.words import Words
 
 
 def sequence(id_, *, prompt=10, new=10, num_beams=1, deadline=math.inf, events=None):

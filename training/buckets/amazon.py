@@ -9,7 +9,7 @@ import boto3
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
-from training.buckets.place import BucketFailed
+from training.buckets.bucket import BucketFailed
 
 PROBLEMS = (Boto3Error, BotoCoreError, ClientError, OSError)
 

@@ -10,7 +10,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from training.buckets.place import BucketFailed
+from training.buckets.bucket import BucketFailed
 
 TIMEOUT_S = 120
 # A new object under a name that one run alone writes: sending it twice does no harm.

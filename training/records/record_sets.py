@@ -14,7 +14,8 @@ from typing import Any
 from datasets import Dataset, DatasetDict, load_dataset
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
-from training.buckets.place import BucketFailed, bucket_folder, is_bucket
+from training.buckets.bucket import BucketFailed
+from training.buckets.place import bucket_folder, is_bucket
 from training.config.reading import BadConfig
 from training.config.task import DataConfig
 from training.corpus.dialogues import take

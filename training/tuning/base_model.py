@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForSeq2SeqLM, AutoTokenizer
 
-from training.buckets.place import BucketFailed, bucket_folder, is_bucket
+from training.buckets.bucket import BucketFailed
+from training.buckets.place import bucket_folder, is_bucket
 from training.config.reading import BadConfig
 from training.config.task import ModelConfig
 from training.scale.sizes import Size, size_in

@@ -51,7 +51,7 @@ def fine_tune(arguments: argparse.Namespace) -> int:
     quiet()
     import torch
 
-    from training.buckets.place import BucketFailed
+    from training.buckets.bucket import BucketFailed
     from training.tuning.interruption import Interrupted, StopRequest
     from training.tuning.run import fine_tune as tune
 

@@ -12,22 +12,7 @@ from serving.request import ValidRequest
 from serving.scheduler import Scheduler
 from serving.scheduling.dispatch import Dispatcher
 from serving.scheduling.waiting import WaitingLine
-
-
-class Words:
-    open_ids = frozenset()
-    rewrites = ()
-
-    def encode(self, text):
-        return [int(word) for word in text.split()]
-
-    num_tokens = 1 << 16
-
-    def piece(self, id_):
-        return self.decode([id_])
-
-    def decode(self, ids):
-        return " ".join(map(str, ids))
+from tests.serving.words import Words
 
 
 class CountingEngine:

@@ -6,22 +6,7 @@ from serving.errors import Overloaded
 from serving.request import ValidRequest
 from serving.scheduling.waiting import WaitingLine
 from serving.sequence import Sequence
-
-
-class Words:
-    open_ids = frozenset()
-    rewrites = ()
-
-    def encode(self, text):
-        return [int(word) for word in text.split()]
-
-    num_tokens = 1 << 16
-
-    def piece(self, id_):
-        return self.decode([id_])
-
-    def decode(self, ids):
-        return " ".join(map(str, ids))
+from tests.serving.words import Words
 
 
 def sequence(id_, client="", *, tokens=10):

@@ -1,6 +1,7 @@
 import pytest
 
-from training.buckets.place import BucketFailed, bucket_folder
+from training.buckets.bucket import BucketFailed
+from training.buckets.place import bucket_folder
 
 LARGE = bytes(range(256)) * 40_000  # 10 MB: more than the clients send in one request
 

@@ -17,24 +17,9 @@ from serving.request import Sampling, ValidRequest
 from serving.sequence import Completion, Sequence
 from tests.serving.checkpoint.test_folder import open_folder
 from tests.serving.test_t5 import KINDS, make, needs_kernels, ours
+from tests.serving.words import Words
 
-EMBEDDED = Path(__file__).parents[3] / "models" / "dialogue-t5-mini"
-
-
-class Words:
-    open_ids = frozenset()
-    rewrites = ()
-
-    def encode(self, text):
-        return [int(word) for word in text.split()]
-
-    num_tokens = 1 << 16
-
-    def piece(self, id_):
-        return self.decode([id_])
-
-    def decode(self, ids):
-        return " ".join(map(str, ids))
+EMBEDDED = Path(__file__).parents[4] / "models" / "dialogue-t5-mini"
 
 
 def sequence(id_, prompt, *, new=10, deadline=math.inf, **request):
