@@ -34,14 +34,26 @@ class Encoder(Protocol):
 
 @dataclass(slots=True)
 class Pace:
-    """Seconds that a slice takes for each of its tokens, learnt from those that ran."""
+    """Seconds that a slice takes for each of its tokens, learnt from those that ran: of the encoder's layers, and of
+    the much quicker keys and values."""
 
-    seconds_per_token: float = 0.0
+    _of_layer: float = 0.0
+    _of_source: float = 0.0
 
-    def learn(self, *, num_tokens: int, seconds: float) -> None:
+    def expected(self, *, num_tokens: int, is_layer: bool) -> float:
+        """Seconds of a slice; 0 as long as nothing is known."""
+        return num_tokens * (self._of_layer if is_layer else self._of_source)
+
+    def learn(self, *, num_tokens: int, is_layer: bool, seconds: float) -> None:
         sample = seconds / num_tokens
-        known = self.seconds_per_token
-        self.seconds_per_token = sample if known == 0 else 0.8 * known + 0.2 * sample
+        if is_layer:
+            self._of_layer = _mixed(self._of_layer, sample)
+        else:
+            self._of_source = _mixed(self._of_source, sample)
+
+
+def _mixed(known: float, sample: float) -> float:
+    return sample if known == 0 else 0.8 * known + 0.2 * sample
 
 
 @dataclass(slots=True)
@@ -66,15 +78,16 @@ class EncoderRun:
 
     def advance(self, model: Encoder, pace: Pace, *, seconds: float | None) -> bool:
         """Runs one slice, and further ones as long as they should fit into `seconds`; returns whether all are done."""
-        begin = time.perf_counter()
-        num_run = 0
+        begin = now = time.perf_counter()
+        first = self.next_slice
         while self.next_slice < model.num_slices:
-            expected = (num_run + 1) * pace.seconds_per_token * self.num_tokens
-            if num_run and seconds is not None and expected > seconds:
+            is_layer = self.next_slice < model.num_layers
+            expected = pace.expected(num_tokens=self.num_tokens, is_layer=is_layer)
+            if seconds is not None and self.next_slice > first and now - begin + expected > seconds:
                 break
             self._run_slice(model)
-            num_run += 1
-        pace.learn(num_tokens=self.num_tokens * max(num_run, 1), seconds=time.perf_counter() - begin)
+            before, now = now, time.perf_counter()
+            pace.learn(num_tokens=self.num_tokens, is_layer=is_layer, seconds=now - before)
         return self.next_slice == model.num_slices
 
     def _run_slice(self, model: Encoder) -> None:
