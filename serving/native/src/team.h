@@ -1,10 +1,12 @@
 // The threads that compute one step together. Knows nothing of what they compute.
 //
 // A step meets at a hundred barriers, each some microseconds after the last: whoever arrives first spins for a
-// moment, then lets others have the core, then sleeps, so that a core busy elsewhere costs little.
+// moment, then lets others have the core, then sleeps, so that a core busy elsewhere costs little. A team as large as
+// the cores it may use has one each: were two of its threads on one core for a moment, each would wait a time slice.
 #pragma once
 
 #include <immintrin.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -18,6 +20,7 @@ class Team {
   template <class Body>
   static void run(int size, const Body& body) {
     if (size <= 1) {
+      settle(0, size);
       Solo solo;
       body(0, solo);
       return;
@@ -31,6 +34,7 @@ class Team {
     team.num_done_.store(0, std::memory_order_relaxed);
     team.job_.fetch_add(1, std::memory_order_release);
     team.job_.notify_all();
+    settle(0, size);
     body(0, team);
     // all members acknowledge, those without a rank in this job too: the next one overwrites what they read
     for (int tries = 0; team.num_done_.load(std::memory_order_acquire) != team.num_members_; ++tries)
@@ -74,6 +78,31 @@ class Team {
     return *team;
   }
 
+  // Gives the calling thread a core of its own where the team has as many threads as there are cores, and lets it go
+  // where it has fewer: which cores are free then is the system's to know, who sees the other processes.
+  static void settle(int rank, int size) {
+    static const cpu_set_t allowed = [] {
+      cpu_set_t set;
+      CPU_ZERO(&set);
+      sched_getaffinity(0, sizeof(set), &set);
+      return set;
+    }();
+    static thread_local int settled = -2;  // the core; -1 is any, -2 what its maker had
+    int wanted = -1;
+    if (size > 1 && size == CPU_COUNT(&allowed)) {
+      for (int core = 0, left = rank; core < CPU_SETSIZE && wanted < 0; ++core)
+        if (CPU_ISSET(core, &allowed) && left-- == 0) wanted = core;
+    }
+    if (wanted == settled) return;
+    settled = wanted;
+    cpu_set_t set = allowed;
+    if (wanted >= 0) {
+      CPU_ZERO(&set);
+      CPU_SET(wanted, &set);
+    }
+    sched_setaffinity(0, sizeof(set), &set);  // a hint: where it is refused, all stays as it was
+  }
+
   static void wait_beyond(std::atomic<uint32_t>& value, uint32_t old, int spins) {
     for (int i = 0; i < spins; ++i) {
       if (value.load(std::memory_order_acquire) != old) return;
@@ -97,7 +126,10 @@ class Team {
     for (;;) {
       wait_beyond(job_, seen, kIdleSpins);
       seen = job_.load(std::memory_order_acquire);
-      if (rank < size_) call_(argument_, rank, *this);
+      if (rank < size_) {
+        settle(rank, size_);
+        call_(argument_, rank, *this);
+      }
       num_done_.fetch_add(1, std::memory_order_release);
     }
   }

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from serving.native.library import set_num_threads
 from serving.products.layouts import lay_out
 from serving.products.linear import Int8WeightLinear, PlainLinear, WideLinear
 from serving.products.panels import Int8PanelLinear, PanelLinear, PanelScreen
 from serving.products.torch_cpu import Int8Linear, PackedLinear, ScreenedOutput
+from tests.serving.team import team
 from tests.serving.test_t5 import needs_kernels
 
 FLOAT32 = [PackedLinear, needs_kernels(PanelLinear)]
@@ -110,11 +110,8 @@ def test_the_number_of_threads_changes_no_bit(kind, count):
     linear, rows = kind(random(200, 48)), random(9, 48, seed=1)
     wanted = linear(rows)
 
-    set_num_threads(count)
-    try:
+    with team(count):
         assert all(torch.equal(linear(rows), wanted) for _ in range(50))
-    finally:
-        set_num_threads(1)
 
 
 @pytest.mark.parametrize("kind", SCREENS)

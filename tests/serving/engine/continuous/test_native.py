@@ -11,8 +11,9 @@ from serving.engine.continuous.caches import Caches
 from serving.engine.continuous.encoding import EncoderRun, Pace
 from serving.engine.continuous.native import NativeEncoder, NativeSteps
 from serving.engine.continuous.steps import EagerSteps
-from serving.native.library import kernels, set_num_threads
+from serving.native.library import kernels
 from serving.t5 import rounded
+from tests.serving.team import team
 from tests.serving.test_t5 import KINDS, make, some_tokens
 
 pytestmark = pytest.mark.skipif(kernels() is None, reason="no kernels on this machine")
@@ -23,7 +24,6 @@ PROMPTS = [some_tokens(count, seed=count) for count in (1, 16, 17, 40, 130)]
 def _inference():
     with torch.inference_mode():
         yield
-    set_num_threads(1)
 
 
 def encoded(encoder, prompts):
@@ -100,11 +100,12 @@ def test_the_number_of_threads_changes_no_bit(layout, count):
     alone = encoded(encoder, PROMPTS)
     wanted = states(NativeSteps(model, filled(model, alone)), alone.lengths)
 
-    set_num_threads(count)
-    shared = encoded(encoder, PROMPTS)
+    with team(count):
+        shared = encoded(encoder, PROMPTS)
+        got = states(NativeSteps(model, filled(model, shared)), shared.lengths)
 
     assert all(map(torch.equal, shared.keys_values, alone.keys_values))
-    assert torch.equal(states(NativeSteps(model, filled(model, shared)), shared.lengths), wanted)
+    assert torch.equal(got, wanted)
 
 
 @pytest.mark.parametrize("layout", ["panels", "int8-panels"])
@@ -121,14 +122,14 @@ def test_a_prompts_encoding_does_not_depend_on_the_prompts_beside_it_to_the_last
 
 def test_a_fork_computes_with_threads_of_its_own():
     _, model = make("Flan-T5", layout="panels")
-    set_num_threads(2)
-    encoder = NativeEncoder(model)
-    wanted = encoded(encoder, PROMPTS).keys_values
+    with team(2):
+        encoder = NativeEncoder(model)
+        wanted = encoded(encoder, PROMPTS).keys_values
 
-    pid = os.fork()
-    if pid == 0:
-        is_equal = all(map(torch.equal, encoded(encoder, PROMPTS).keys_values, wanted))
-        os._exit(0 if is_equal else 1)
+        pid = os.fork()
+        if pid == 0:
+            is_equal = all(map(torch.equal, encoded(encoder, PROMPTS).keys_values, wanted))
+            os._exit(0 if is_equal else 1)
 
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
