@@ -35,7 +35,10 @@ PROGRESS_S = 10.0
 
 
 class Loader:
-    """Loads, warms up, then opens the door: `generator` gets the tokenizer, `dispatcher` the engine."""
+    """Loads, warms up, then opens the door: `generator` gets the tokenizer, `dispatcher` the engine.
+
+    on_loaded: called once, just before.
+    """
 
     def __init__(
         self,
@@ -44,11 +47,13 @@ class Loader:
         lifecycle: Lifecycle,
         limits: Limits,
         on_failure: Callable[[str], None],
+        on_loaded: Callable[[], None] = lambda: None,
     ) -> None:
         self._config = config
         self._lifecycle = lifecycle
         self._limits = limits
         self._on_failure = on_failure
+        self._on_loaded = on_loaded
         self._tokenizer: Tokenizer | None = None
         self._plan: Plan | None = None
         self._nursery: NurseryProcess | None = None
@@ -110,6 +115,7 @@ class Loader:
         if self._tokenizer is not None:
             has_beams = Traits(self._config.model_dir).has_beams
             generator.attach(self._tokenizer, defaults=self._defaults, has_beams=has_beams)
+        self._on_loaded()
         dispatcher.start(engine)
         self._lifecycle.healthy()
 

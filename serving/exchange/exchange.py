@@ -1,4 +1,4 @@
-"""What every wire does around its translation: ask for room, read the body, hand over the prompts, wait.
+"""What every wire does around its translation: read the body, hand over the prompts, wait.
 
 Knows HTTP and the generator; knows no wire's words.
 """
@@ -28,14 +28,13 @@ class Exchange:
         self._generator = generator
 
     async def read_bytes(self, request: Request, *, max_bytes: int | None = None, why: str = "") -> bytes:
-        """The body, once there is room for its request. `why` names whose limit `max_bytes` is."""
-        self._generator.require_room(client=self._client(request))
+        """The body; `why` names whose limit `max_bytes` is."""
         if max_bytes is None or max_bytes > self._config.max_body_bytes:
             return await read_bytes(request, max_bytes=self._config.max_body_bytes)
         return await read_bytes(request, max_bytes=max_bytes, why=why)
 
     async def read_json(self, request: Request) -> Any:
-        """The JSON value of the body, once there is room for its request."""
+        """The JSON value of the body."""
         return parse_json(await self.read_bytes(request))
 
     async def read(self, request: Request, model: type[Body], *, known: Sequence[str] | None = None) -> Body:

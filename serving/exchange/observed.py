@@ -31,7 +31,7 @@ class Observed:
     """Counts prediction requests: each ends in exactly one way, also when its client leaves.
 
     Routes say why a request failed in `request.state.failure`; a status of 400 or more without it counts as
-    `http_STATUS`.
+    `http_STATUS`. `request.state.is_prediction` tells those inside which requests these are.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Observed:
 
     async def _count(self, scope: Scope, receive: Receive, send: Send, context: RequestContext, route: str) -> None:
         state = scope.setdefault("state", {})
+        state["is_prediction"] = True
         status = _Status(send, context)
         started = time.monotonic()
         self._metrics.begin()

@@ -53,7 +53,7 @@ class Refusals:
         spoken: Wire | None = getattr(request.state, "wire", None)
         if spoken is not None:
             return spoken
-        path = request.url.path
+        path = request.scope["path"]
         for wire in self._wires:
             if any(path == owned or (owned.endswith("/") and path.startswith(owned)) for owned in wire.paths):
                 return wire

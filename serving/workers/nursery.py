@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -42,6 +43,9 @@ def main(fd: int) -> int:
             settings.layouts, lambda rows, threads: _step_for(loaded, rows, threads), num_rows=_rows(loaded)
         )
         server.send(Loaded(loaded.plan, loaded.dtype, layout))
+        # what workers inherit is never garbage; and the collector's marks would make copies of pages that they share
+        gc.collect()
+        gc.freeze()
         slots_each = -(-loaded.plan.num_slots // layout.num_workers)
         with socket.socket(fileno=fd) as listening:
             _raise_workers(listening, server, loaded, slots_each)
