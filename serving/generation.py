@@ -45,12 +45,13 @@ class Generator:
         self._template: PromptTemplate | None = None
         self._mailbox: Mailbox[Heard] | None = None
 
-    def attach(self, tokenizer: Tokenizer, *, defaults: FolderDefaults, has_beams: bool = False) -> None:
+    def attach(self, tokenizer: Tokenizer, *, defaults: FolderDefaults, max_beams: int | None = None) -> None:
         """defaults: what the model's folder asks for; a longest answer only where the server's setting does not.
 
-        has_beams: whether the model's engine does beam search.
+        max_beams: what the engine has room for, where that is less than the server's setting.
         """
-        self._limits = replace(self._limits, has_beams=has_beams)
+        if max_beams is not None:
+            self._limits = replace(self._limits, max_beams=min(self._limits.max_beams, max_beams))
         self._template = defaults.template
         if defaults.max_new_tokens is not None:
             longest = min(defaults.max_new_tokens, self._limits.max_new_tokens)

@@ -21,11 +21,10 @@ from serving.lifecycle import Lifecycle
 from serving.scheduling.dispatch import Dispatcher
 from serving.telemetry.process_metrics import proportional_bytes
 from serving.text import Tokenizer
-from serving.traits import Traits
 from serving.validation import Limits
 from serving.warmup import check_golden, read_golden, warm_up
 from serving.workers.layouts import candidates
-from serving.workers.messages import Settings
+from serving.workers.messages import Layout, Settings
 from serving.workers.nursery_process import NurseryProcess
 from serving.workers.pool import WorkerPool
 
@@ -58,13 +57,23 @@ class Loader:
         self._plan: Plan | None = None
         self._nursery: NurseryProcess | None = None
         self._pool: WorkerPool | None = None
+        self._layout: Layout | None = None
         self._defaults = FolderDefaults()
         self._is_done = threading.Event()
 
     @property
     def cache_bytes(self) -> int:
         """Memory of the attention caches; 0 before they are there, and where `transformers` keeps its own."""
-        return self._plan.num_slots * self._plan.slot if self._plan else 0
+        return self._num_engines * self._slots_each * self._plan.slot if self._plan and self._slots_each else 0
+
+    @property
+    def _num_engines(self) -> int:
+        return self._layout.num_workers if self._layout else 1
+
+    @property
+    def _slots_each(self) -> int | None:
+        """Of each engine; None where `transformers` has no slots."""
+        return self._plan.slots_each(self._num_engines) if self._plan else None
 
     @property
     def num_slots(self) -> int:
@@ -113,8 +122,7 @@ class Loader:
         finally:
             self._is_done.set()
         if self._tokenizer is not None:
-            has_beams = Traits(self._config.model_dir).has_beams
-            generator.attach(self._tokenizer, defaults=self._defaults, has_beams=has_beams)
+            generator.attach(self._tokenizer, defaults=self._defaults, max_beams=self._slots_each)
         self._on_loaded()
         dispatcher.start(engine)
         self._lifecycle.healthy()
@@ -152,7 +160,7 @@ class Loader:
             tokenizer = beside.submit(load_tokenizer, config.model_dir)
             loaded = nursery.wait_loaded(self._lifecycle)
             self._tokenizer = tokenizer.result()
-        self._plan = loaded.plan
+        self._plan, self._layout = loaded.plan, loaded.layout
         # before the watchdog loses its patience with all of them
         self._pool = WorkerPool(loaded.layout, hire=nursery.hire, stall_s=0.9 * config.engine_stall_s)
         return self._pool, loaded.dtype == "float32"
@@ -172,7 +180,12 @@ class Loader:
 
 
 def _wanted(config: ServerConfig) -> Wanted:
-    room = Room(config.max_batch_size, max_source=config.max_input_tokens, max_target=config.max_new_tokens)
+    room = Room(
+        config.max_batch_size,
+        max_source=config.max_input_tokens,
+        max_target=config.max_new_tokens,
+        max_beams=min(config.max_beams, config.max_batch_size),
+    )
     return Wanted(
         room,
         device=config.device,
@@ -190,7 +203,7 @@ def _make_engine(checkpoint: Checkpoint, config: ServerConfig) -> Engine:
     num_threads = config.num_threads or usable_cores()
     if checkpoint.plan is None:
         return TransformersEngine(checkpoint.model, num_threads=num_threads)
-    engine = T5Engine.for_model(checkpoint, num_slots=checkpoint.plan.num_slots, num_threads=num_threads)
+    engine = T5Engine.for_model(checkpoint, num_slots=checkpoint.plan.slots_each(1), num_threads=num_threads)
     if not config.num_threads and checkpoint.device == "cpu":
         engine.choose_threads(num_threads)
     return engine

@@ -33,11 +33,6 @@ class Traits:
         return not self._config.get("is_encoder_decoder", self._config.get("model_type") in OUR_MODELS)
 
     @cached_property
-    def has_beams(self) -> bool:
-        """Whether its engine searches beams: `transformers`' own does, the T5 engine does not."""
-        return self._config.get("model_type") not in OUR_MODELS
-
-    @cached_property
     def is_dolly(self) -> bool:
         """Tuned on dolly's instruction template: its tokenizer knows the template's marks as tokens of their own."""
         return self.is_causal and DOLLY_END in self._added_tokens

@@ -39,8 +39,7 @@ MAX_SHOWN_CHARS = 60
 class Limits:
     """The server's own bounds on one request.
 
-    max_held_tokens: of one prediction, its beams together. max_request_tokens: of all its predictions. has_beams:
-    whether the model's engine does beam search.
+    max_held_tokens: of one prediction, its beams together. max_request_tokens: of all its predictions.
     """
 
     max_input_tokens: int
@@ -49,7 +48,6 @@ class Limits:
     max_beams: int = 1
     max_held_tokens: int = sys.maxsize
     max_request_tokens: int = sys.maxsize
-    has_beams: bool = False
 
     @property
     def max_chars(self) -> int:
@@ -95,18 +93,12 @@ def _beams(body: PromptBody, limits: Limits) -> Beams | None:
     wanted = {name: value for name, value in asked.items() if value != Parameters.model_fields[name].default}
     if not wanted:
         return None
-    name, value = next(iter(wanted.items()))
-    if not limits.has_beams:
-        raise InvalidRequest(
-            f"{name} is {show(value)}, and this model has no beam search on this server: models that are no T5 have "
-            f"it; leave {name} out for greedy decoding",
-            param=name,
-        )
+    name = next(iter(wanted))
     if "num_beams" not in wanted:
         raise InvalidRequest(f"{name} is of beam search, got num_beams 1; send more beams, or leave it out", param=name)
     if body.num_beams > limits.max_beams:
         raise InvalidRequest(
-            f"num_beams must be at most {limits.max_beams} (MAX_BEAMS, and no more than MAX_BATCH_SIZE), "
+            f"num_beams must be at most {limits.max_beams} (MAX_BEAMS, MAX_BATCH_SIZE and the memory allow no more), "
             f"got {body.num_beams}",
             param="num_beams",
         )

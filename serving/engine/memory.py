@@ -23,16 +23,17 @@ class DoesNotFit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the server was asked to hold at once."""
+    """What the server was asked to hold at once. max_beams: rows of one sequence, which stay together."""
 
     max_batch_size: int
     max_source: int
     max_target: int
+    max_beams: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Bytes, and how many slots they allow."""
+    """Bytes, and how many slots they allow: `num_slots` are wanted, `num_fitting` would fit."""
 
     room: Room
     available: int
@@ -40,6 +41,12 @@ class Plan:
     workspace: int
     slot: int
     num_slots: int
+    num_fitting: int
+
+    def slots_each(self, num_engines: int) -> int:
+        """Of each of so many engines that share the slots: its part, or more where a search's beams need more."""
+        share = -(-self.num_slots // num_engines)
+        return max(share, min(self.room.max_beams, self.num_fitting // num_engines))
 
     def lines(self) -> list[str]:
         """The plan for the log."""
@@ -79,15 +86,15 @@ def plan(
     slot = slot_bytes(config, room, cache_bytes)
     workspace = num_engines * workspace_bytes(config, room)
     usable = int(available * (1 - RESERVE)) - weights - workspace
-    num_slots = min(room.max_batch_size, usable // slot)
-    if num_slots < 1:
+    num_fitting = usable // slot
+    if num_fitting < 1:
         raise DoesNotFit(
             f"the weights need {amount(weights)}, working space {amount(workspace)} and one sequence of "
             f"{room.max_source} + {room.max_target} tokens {amount(slot)}; {amount(available)} are available. "
             "Set QUANTIZE=int8, DTYPE=bfloat16 on a GPU, smaller MAX_INPUT_TOKENS and MAX_NEW_TOKENS, "
             "or take a larger machine"
         )
-    return Plan(room, available, weights, workspace, slot, num_slots)
+    return Plan(room, available, weights, workspace, slot, min(room.max_batch_size, num_fitting), num_fitting)
 
 
 def slot_bytes(config: T5Config, room: Room, cache_bytes: int) -> int:

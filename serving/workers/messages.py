@@ -106,10 +106,12 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one step brought. ended: single sequences that went wrong, with the reason. failed: sequences whose batch
-    did, for the cause that `why` names."""
+    """What one step brought. advanced: sequences that it took further without a token, as a beam search goes.
+    ended: single sequences that went wrong, with the reason. failed: sequences whose batch did, for the cause that
+    `why` names."""
 
     tokens: tuple[Token, ...] = ()
+    advanced: tuple[int, ...] = ()
     ended: tuple[tuple[int, str], ...] = ()
     failed: tuple[int, ...] = ()
     why: str = ""

@@ -46,7 +46,7 @@ def main(fd: int) -> int:
         # what workers inherit is never garbage; and the collector's marks would make copies of pages that they share
         gc.collect()
         gc.freeze()
-        slots_each = -(-loaded.plan.num_slots // layout.num_workers)
+        slots_each = loaded.plan.slots_each(layout.num_workers)
         with socket.socket(fileno=fd) as listening:
             _raise_workers(listening, server, loaded, slots_each)
     except (EOFError, OSError):
@@ -96,11 +96,12 @@ def _raise_workers(listening: socket.socket, server: Connection, loaded: LoadedM
             told, fds, _, _ = socket.recv_fds(listening, 1, 1)
             if not told:
                 return
+            nursery = os.getpid()
             pid = os.fork()
             if pid == 0:
                 listening.close()
                 server.close()
-                _be_worker(loaded, fds[0], num_slots)
+                _be_worker(loaded, fds[0], num_slots, nursery=nursery)
             os.close(fds[0])
             server.send(Hired(pid))
             workers = {worker for worker in workers if not _has_ended(worker)} | {pid}
@@ -111,7 +112,7 @@ def _raise_workers(listening: socket.socket, server: Connection, loaded: LoadedM
                 os.waitpid(worker, 0)
 
 
-def _be_worker(loaded: LoadedModel, fd: int, num_slots: int) -> None:
+def _be_worker(loaded: LoadedModel, fd: int, num_slots: int, *, nursery: int) -> None:
     from serving.engine.continuous.t5_engine import T5Engine
     from serving.workers.worker import work
 
@@ -119,6 +120,8 @@ def _be_worker(loaded: LoadedModel, fd: int, num_slots: int) -> None:
     try:
         with contextlib.suppress(OSError, AttributeError):  # Linux alone; elsewhere the closed connection has to do
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != nursery:  # it died before it could be asked to take us with it
+            return
         work(T5Engine.for_model(loaded, num_slots=num_slots, num_threads=1), Connection(fd))
         status = 0
     except Exception:

@@ -13,13 +13,14 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 
 from serving.engine.protocol import BatchFailed
 from serving.errors import EngineFailed
 from serving.sequence import Sequence
-from serving.workers.messages import Layout, Newcomer, Order, Report
+from serving.workers.messages import Layout, Newcomer, Order, Report, Token
 from serving.workers.nursery_process import NurseryGone
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,10 @@ class Worker:
     sequences: dict[int, Sequence] = field(default_factory=dict)
     num_threads: int = 0
     heard_at: float = 0.0
+
+    @property
+    def num_rows(self) -> int:
+        return sum(sequence.request.num_rows for sequence in self.sequences.values())
 
 
 class WorkerPool:
@@ -101,7 +106,7 @@ class WorkerPool:
                 del wanted[id(sequence)]
         newcomers: dict[int, list[int]] = {worker.pid: [] for worker in self.workers}
         for sequence in wanted.values():
-            worker = min(self.workers, key=lambda worker: len(worker.sequences))
+            worker = min(self.workers, key=lambda worker: worker.num_rows)
             number = next(self._numbers)
             worker.sequences[number] = sequence
             newcomers[worker.pid].append(number)
@@ -130,26 +135,40 @@ class WorkerPool:
     def _hear(self, worker: Worker, report: Report) -> bool:
         """Passes on what a worker says; returns whether it concerned anybody who runs."""
         worker.heard_at = now = time.monotonic()
-        is_heard = False
-        leavers = []
-        for token in report.tokens:
-            sequence = worker.sequences.get(token.id)
-            if sequence is None:  # it has left in the meantime
-                continue
-            is_heard = True
-            sequence.accept(token.token_id, is_eos=token.is_eos, now=now, likelihood=token.likelihood)
-            if token.is_last or sequence.is_ended:
-                del worker.sequences[token.id]
-            if sequence.is_ended and not token.is_last:  # by a stop string, a deadline, its client
-                leavers.append(token.id)
+        told = [*(token.id for token in report.tokens), *report.advanced, *(number for number, _ in report.ended)]
+        is_heard = any(number in worker.sequences for number in told)
+        leavers = self._accept(worker, report.tokens, now) + self._go_on(worker, report.advanced, now)
         for number, why in report.ended:
             ended = worker.sequences.pop(number, None)
             if ended is not None:
-                is_heard = True
                 ended.end(EngineFailed(why))
         if leavers:
             self._send(worker, Order(leavers=tuple(leavers), num_threads=worker.num_threads))
         return is_heard
+
+    def _accept(self, worker: Worker, tokens: Seq[Token], now: float) -> list[int]:
+        """Returns who has ended by a stop string, a deadline or its client: the worker does not know."""
+        leavers = []
+        for token in tokens:
+            sequence = worker.sequences.get(token.id)
+            if sequence is None:  # it has left in the meantime
+                continue
+            sequence.accept(token.token_id, is_eos=token.is_eos, now=now, likelihood=token.likelihood)
+            if token.is_last or sequence.is_ended:
+                del worker.sequences[token.id]
+            if sequence.is_ended and not token.is_last:
+                leavers.append(token.id)
+        return leavers
+
+    def _go_on(self, worker: Worker, numbers: Seq[int], now: float) -> list[int]:
+        """For those whose search has no token yet; returns who has ended, as `_accept`."""
+        leavers = []
+        for number in numbers:
+            sequence = worker.sequences.get(number)
+            if sequence is not None and not sequence.go_on(now):
+                del worker.sequences[number]
+                leavers.append(number)
+        return leavers
 
     def _is_dead(self, worker: Worker) -> bool:
         """Of an idle one; what it still has to say concerns nobody any more."""

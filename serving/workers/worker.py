@@ -53,11 +53,12 @@ def _step(engine: T5Engine, shadows: Seq[Shadow]) -> Report:
         log.exception("%d of %d running sequences failed", len(failed), len(shadows))
         for sequence in failed:
             sequence.end(Completion("", 0, "stop"))
-    tokens = tuple(shadow.news for shadow in shadows if shadow.news is not None)
+    tokens = tuple(token for shadow in shadows for token in shadow.news)
+    advanced = tuple(shadow.id for shadow in shadows if shadow.has_advanced and not shadow.is_ended)
     ended = tuple((s.id, s.outcome.message) for s in shadows if isinstance(s.outcome, ServingError))
     for shadow in shadows:
-        shadow.news = None
-    return Report(tokens, ended, tuple(sequence.id for sequence in failed), why)
+        shadow.news, shadow.has_advanced = [], False
+    return Report(tokens, advanced, ended, tuple(sequence.id for sequence in failed), why)
 
 
 class Shadow(Sequence):
@@ -72,13 +73,18 @@ class Shadow(Sequence):
             listener=lambda event: None,
             is_streaming=newcomer.is_streaming,
         )
-        self.news: Token | None = None
+        self.news: list[Token] = []
+        self.has_advanced = False  # by a step that brought no token
         self._num_accepted = 0
+
+    def go_on(self, now: float) -> bool:
+        self.has_advanced = True
+        return super().go_on(now)
 
     def accept(self, token_id: int, *, is_eos: bool, now: float, likelihood: Likelihood | None = None) -> bool:
         self._num_accepted += 1
         is_last = is_eos or self._num_accepted >= self.request.max_new_tokens
-        self.news = Token(self.id, token_id, is_eos, is_last, likelihood)
+        self.news.append(Token(self.id, token_id, is_eos, is_last, likelihood))
         if is_last:
             return self.end(Completion("", self._num_accepted, "eos" if is_eos else "length"))
         return True

@@ -82,7 +82,9 @@ def fine_tune(config: TaskConfig, places: Places, *, stop: StopRequest, fresh: b
         watch.go_on(resumed)
         tell(f"going on from {resumed.name}, attempt {watch.num_attempts}")
     if config.generation.beams > 1:
-        tell(f"scored with {config.generation.beams} beams: the server answers T5s with one, so served answers differ")
+        tell(
+            f"scored with {config.generation.beams} beams: ask the server for so many (num_beams) for the same answers"
+        )
     training = _trainer(config, ground, checkpoints, logs)
     training.add_callback(watch)
     with _running(training, stop, places, logs):

@@ -73,6 +73,14 @@ class Caches:
                 tensor[target, :, :length] = tensor[source, :, :length]
         self.source_mask[target] = self.source_mask[source]
 
+    def copy_answers(self, sources: list[int], targets: list[int], *, num_target: int) -> None:
+        """Copies what slots hold of their answers into others, none of which is a source, up to `num_target` keys."""
+        if not targets:
+            return
+        for tensors in (self.self_keys, self.self_values):
+            for tensor in tensors:
+                tensor[targets, :, :num_target] = tensor[sources, :, :num_target]
+
     def clear(self, slot: int) -> None:
         """Zeroes a slot in which something was not finite."""
         for tensors in (self.cross_keys, self.cross_values, self.self_keys, self.self_values):

@@ -118,7 +118,7 @@ def _draw_rows(scores_RV: torch.Tensor, rows: list[Draw]) -> torch.Tensor:
     """Tokens [R]. A row that does not sample gets its likeliest token after the penalty."""
     device = scores_RV.device
     if any(row.request.repetition_penalty != 1 for row in rows):
-        _penalise(scores_RV, rows)
+        penalise(scores_RV, rows)
     sampled = [index for index, row in enumerate(rows) if row.request.sampling is not None]
     tokens_R = scores_RV.argmax(-1)
     if not sampled:
@@ -146,7 +146,7 @@ def _draw_rows(scores_RV: torch.Tensor, rows: list[Draw]) -> torch.Tensor:
     return tokens_R
 
 
-def _penalise(scores_RV: torch.Tensor, rows: list[Draw]) -> None:
+def penalise(scores_RV: torch.Tensor, rows: list[Draw]) -> None:
     """Makes tokens that were generated less likely, the start token included, as transformers counts them."""
     longest = max(len(row.token_ids) for row in rows)
     # the start token, again: a token that stands there twice is penalised once

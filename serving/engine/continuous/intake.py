@@ -60,10 +60,12 @@ class Intake:
     def _chosen(self, waiting: Seq[Sequence], num_free: int) -> list[Sequence]:
         """As many as there are slots, and as are encoded well together."""
         chosen: list[Sequence] = []
-        num_tokens = 0
+        num_rows = num_tokens = 0
         for sequence in waiting:
+            num_rows += sequence.request.num_rows
             num_tokens += len(sequence.request.prompt_ids)
-            if len(chosen) == num_free or (chosen and num_tokens > self._max_run_tokens):
+            # who does not fit is waited for: were others let past, one with many beams might wait for ever
+            if num_rows > num_free or (chosen and num_tokens > self._max_run_tokens):
                 break
             chosen.append(sequence)
         return chosen

@@ -1,3 +1,4 @@
+# ruff: noqa: N803 (shape-suffixed tensor names)
 """Continuous batching over our own T5: newcomers are encoded in slices, and one decoder step serves all who run.
 
 Knows tensors, slots and sequences; knows no scheduler's queue, no HTTP. A sequence's tokens do not depend on who
@@ -10,7 +11,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 
@@ -22,6 +22,8 @@ from serving.engine.continuous.encoding import EncoderRun
 from serving.engine.continuous.graphs import BucketedSteps
 from serving.engine.continuous.intake import Intake, spare_steps
 from serving.engine.continuous.out_of_memory import free_memory, is_out_of_memory
+from serving.engine.continuous.row import Row
+from serving.engine.continuous.searches import Searches
 from serving.engine.continuous.steps import EagerSteps, Steps
 from serving.engine.protocol import BatchFailed
 from serving.engine.threads import choose_threads
@@ -37,22 +39,8 @@ CALM_STEPS = 200
 PROBE_ROWS, PROBE_KEYS = 8, 64
 
 
-@dataclass(slots=True)
-class Row:
-    """A running sequence in its slot."""
-
-    sequence: Sequence
-    num_source: int
-    draw: Draw
-
-    @property
-    def position(self) -> int:
-        """Where the token stands that the next step reads: the start token at 0."""
-        return len(self.draw.token_ids) - 1
-
-
 class T5Engine:
-    """One slot for each running sequence.
+    """One slot for each running sequence, and for each beam of one; no request has more beams than there are slots.
 
     num_threads: of one step, on a CPU; 0 leaves it to PyTorch. max_run_tokens: prompt tokens that are encoded
     together; a longer prompt is encoded alone. The default is where products with weights are at their best.
@@ -91,6 +79,7 @@ class T5Engine:
             max_run_tokens=max_run_tokens or RUN_TOKENS[model.device.type],
         )
         self._rows: list[Row] = []
+        self._searches = Searches(model, self._caches, eos_ids=eos_ids)
         self._decode_seconds = 0.0
         self._num_usable = num_slots
         self._num_calm_steps = 0
@@ -179,6 +168,7 @@ class T5Engine:
             if id(self._rows[slot].sequence) not in staying:
                 self._free(slot)
         self._intake.keep(staying)
+        self._searches.keep(staying)
 
     def _free(self, slot: int) -> None:
         last = self._rows.pop()
@@ -196,6 +186,8 @@ class T5Engine:
         while waiting:
             seconds = end - time.perf_counter() if self._rows else None
             num_free = self._num_usable - len(self._rows)
+            if not self._rows:  # who is alone gets all its rows, however few were left when memory ran out
+                num_free = max(num_free, waiting[0].request.num_rows)
             run = self._intake.advance(waiting, num_free=num_free, seconds=seconds)
             if run is None:
                 return
@@ -209,33 +201,50 @@ class T5Engine:
         for sequence, (begin, end) in zip(run.sequences, run.spans(), strict=True):
             if sequence.is_ended:
                 continue
-            slot = len(self._rows)
-            for layer, keys_values in enumerate(run.keys_values):
-                self._caches.fill(layer, slot, keys_values[:, begin:end])
-            self._caches.open(slot, end - begin)
-            start = self._model.config.start_id
-            self._rows.append(Row(sequence, end - begin, Draw(sequence.request, [start])))
+            request = sequence.request
+            rows = [
+                Row(sequence, end - begin, Draw(request, [self._model.config.start_id]), request.beams is not None)
+                for _ in range(request.num_rows)
+            ]
+            for slot in range(len(self._rows), len(self._rows) + len(rows)):
+                for layer, keys_values in enumerate(run.keys_values):
+                    self._caches.fill(layer, slot, keys_values[:, begin:end])
+                self._caches.open(slot, end - begin)
+            self._rows += rows
+            if request.beams is not None:
+                self._searches.open(rows)
 
     def _decode(self) -> None:
         if not self._rows:
             return
         begin = time.perf_counter()
         try:
-            tokens, finite = self._next_tokens()
+            states_BM = self._run_step()
+            self._accept(states_BM)
+            self._searches.advance(states_BM, self._rows)
         except Exception as error:
-            num_kept = len(self._rows) // 2 if is_out_of_memory(error) else 0
-            failed = [row.sequence for row in self._rows[num_kept:]]
-            # a step changes nothing before it has succeeded, so those who stay lose nothing
-            del self._rows[num_kept:]
-            if num_kept:
-                self._num_usable = num_kept
-                self._num_calm_steps = 0
-                free_memory(error, f"{num_kept} slots from now on")
-            raise BatchFailed(failed) from error
+            raise self._failed(error) from error
         self._decode_seconds = time.perf_counter() - begin
         self._recover_slots()
+
+    def _run_step(self) -> torch.Tensor:
+        rows = self._rows
+        return self._steps.run(
+            [row.draw.token_ids[-1] for row in rows],
+            [row.position for row in rows],
+            [row.num_source for row in rows],
+        )
+
+    def _accept(self, states_BM: torch.Tensor) -> None:
+        """Gives each row that is no beam its next token."""
+        slots = [slot for slot, row in enumerate(self._rows) if not row.is_beam]
+        if not slots:
+            return
+        rows = [self._rows[slot] for slot in slots]
+        mine_BM = states_BM if len(slots) == len(self._rows) else states_BM[slots]
+        tokens, finite = draw(mine_BM, [row.draw for row in rows], self._model)
         now = time.monotonic()
-        for slot, (row, token, is_finite) in enumerate(zip(self._rows, tokens, finite, strict=True)):
+        for slot, row, token, is_finite in zip(slots, rows, tokens, finite, strict=True):
             if is_finite:
                 row.draw.token_ids.append(token)
                 row.sequence.accept(token, is_eos=token in self._eos_ids, now=now, likelihood=row.draw.likelihood)
@@ -243,21 +252,24 @@ class T5Engine:
                 self._caches.clear(slot)
                 row.sequence.end(EngineFailed("the model computed a number that is not finite for this prompt"))
 
+    def _failed(self, error: Exception) -> BatchFailed:
+        """Gives up the rows of the younger half when memory ran out, and all of them otherwise."""
+        num_kept = len(self._rows) // 2 if is_out_of_memory(error) else 0
+        failed = {id(row.sequence): row.sequence for row in self._rows[num_kept:]}
+        # a step changes nothing before it has succeeded, so those who stay lose nothing
+        del self._rows[num_kept:]
+        if num_kept:
+            self._num_usable = num_kept
+            self._num_calm_steps = 0
+            free_memory(error, f"{num_kept} slots from now on")
+        return BatchFailed(list(failed.values()))
+
     def _recover_slots(self) -> None:
         """Takes back what was given up, a little after every so many steps in which memory sufficed."""
         self._num_calm_steps += 1
         if self._num_calm_steps % CALM_STEPS == 0:
             self._num_usable = min(self._num_usable + 1, self._caches.num_slots)
             self._intake.recover()
-
-    def _next_tokens(self) -> tuple[list[int], list[bool]]:
-        rows = self._rows
-        states_BM = self._steps.run(
-            [row.draw.token_ids[-1] for row in rows],
-            [row.position for row in rows],
-            [row.num_source for row in rows],
-        )
-        return draw(states_BM, [row.draw for row in rows], self._model)
 
 
 def _steps(model: T5, caches: Caches, *, in_buckets: bool | None) -> Steps:

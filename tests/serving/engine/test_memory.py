@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from serving.engine.memory import DoesNotFit, Room, amount, available_on_cpu, plan, slot_bytes
@@ -59,3 +61,16 @@ def test_this_machine_has_memory_and_not_more_than_it_can_have():
 
 def test_amounts_read_well():
     assert [amount(2_106_552), amount(22_300_000_000)] == ["2.1 MB", "22.3 GB"]
+
+
+@pytest.mark.parametrize(
+    ("max_beams", "num_engines", "available", "slots"),
+    [(8, 1, 40e9, 16), (8, 2, 40e9, 8), (8, 4, 40e9, 8), (3, 4, 40e9, 4), (8, 16, 60e9, 8), (8, 4, 30e9, 5)],
+)
+def test_each_of_several_engines_has_room_for_the_widest_search_where_the_memory_has(
+    max_beams, num_engines, available, slots
+):
+    room = replace(ROOM, max_beams=max_beams)
+    got = plan(XXL, room, available=int(available), weight_bytes=2, cache_bytes=2)
+
+    assert got.slots_each(num_engines) == slots

@@ -58,7 +58,7 @@ def test_behind_vertex_ai_the_same_route_answers(serve):
         (b'"text"', "the body should be an object"),
         (b'{"instances": "text"}', "instances should be a list"),
         (b'{"instances": []}', "instances should have at least 1 item"),
-        (b'{"instances": ["a"], "config": {"num_beams": 4}}', "num_beams is 4, and this model has no beam search"),
+        (b'{"instances": ["a"], "config": {"num_beams": 9}}', "num_beams must be at most 8"),
         (b'{"instances": ["a"], "config": {"use_cache": false}}', "should not have use_cache other than True"),
         (b'{"instances": ["a"], "config": {"num_return_sequences": 2}}', "num_return_sequences should be less than"),
         (b'{"instances": ["a"], "config": {"max_tokens": 4}}', "did you mean max_new_tokens?"),

@@ -268,7 +268,7 @@ REFUSED = [
     (TOKENS, [token_tensors(IDS)[0], tensor("sequence_length", 3, 3)], "shape should be [1, 1], got [2, 1]"),
     (TOKENS, [token_tensors([5, 10**9, 1])[0], tensor("sequence_length", 3)], "token ids must be below"),
     (TOKENS, [token_tensors([5, -1, 1])[0], tensor("sequence_length", 3)], "element 1 should be UINT32, got -1"),
-    (TOKENS, token_tensors(IDS, beam_width=4), "beam_width is 4, and this model has no beam search"),
+    (TOKENS, token_tensors(IDS, beam_width=9), "beam_width must be at most 8"),
     (TOKENS, token_tensors(IDS, max_output_len=9999), "max_new_tokens must be at most 512"),
     (TOKENS, [*token_tensors(IDS), tensor("bad_words_list", 1)], "input 'bad_words_list' is not known"),
 ]

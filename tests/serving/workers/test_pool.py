@@ -13,13 +13,13 @@ from serving.engine.continuous.t5_engine import T5Engine
 from serving.engine.memory import Room
 from serving.engine.protocol import BatchFailed
 from serving.errors import ClientGone
-from serving.request import Sampling, ValidRequest
+from serving.request import Beams, Sampling, ValidRequest
 from serving.sequence import Sequence
 from serving.workers.messages import Settings
 from serving.workers.nursery_process import NurseryProcess
 from serving.workers.pool import WorkerFailed, WorkerPool
 
-ROOM = Room(max_batch_size=8, max_source=32, max_target=64)
+ROOM = Room(max_batch_size=8, max_source=32, max_target=64, max_beams=6)
 
 
 class Quiet:
@@ -106,6 +106,40 @@ def test_newcomers_go_to_the_worker_with_the_least_to_do(pool, ask):
     pool.step(running)
 
     assert sorted(len(worker.sequences) for worker in pool.workers) == [2, 3]
+
+
+def test_a_beam_counts_as_a_sequence_where_work_is_shared_out(pool, ask):
+    pool.step([ask(1, length=60, beams=Beams(3)), ask(2, length=60), ask(3, length=60)])
+
+    assert sorted([one.id for one in worker.sequences.values()] for worker in pool.workers) == [[1], [2, 3]]
+
+
+def test_beam_searches_find_the_same_in_workers_each_of_which_has_room_for_the_widest(pool, checkpoint, ask):
+    def crowd():
+        wide = [ask(number, length=9 + number, beams=Beams(6)) for number in range(3)]
+        return wide + [ask(10 + number, length=20) for number in range(3)] + [ask(20, beams=Beams(2, 0.0, "never"))]
+
+    together, alone = crowd(), crowd()
+    run(pool, {0: together[:3], 3: together[3:]})
+    engine = T5Engine.for_model(checkpoint, num_slots=6, num_threads=1)
+    for sequence in alone:
+        run(engine, {0: [sequence]})
+
+    assert [sequence.outcome for sequence in together] == [sequence.outcome for sequence in alone]
+    assert all(sequence.output_ids for sequence in together)
+
+
+def test_a_search_that_is_cancelled_ends_before_it_has_a_token(pool, ask):
+    gone, stays = ask(1, length=60, beams=Beams(6)), ask(2, length=20)
+    for _ in range(4):
+        pool.step([gone, stays])
+    gone.cancel(ClientGone("left"))
+    run(pool, {0: [gone, stays]})
+
+    assert isinstance(gone.outcome, ClientGone)
+    assert gone.output_ids == []
+    assert 4 <= gone.num_steps < 60
+    assert not any(worker.sequences for worker in pool.workers)
 
 
 def test_a_worker_that_works_alone_may_have_the_idle_ones_threads(loaded_nursery, ask):

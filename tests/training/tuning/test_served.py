@@ -59,13 +59,24 @@ def test_answers_to_bare_dialogues_are_those_that_the_training_scored(tuned):
     assert httpx.get(f"{url}/health").json()["prompt_template"] == settings.prompt.template
 
 
-def test_beams_that_the_server_does_not_have_are_told_before_the_training_and_in_the_card(config, tmp_path):
+@pytest.mark.slow
+def test_answers_scored_with_beams_are_served_to_whoever_asks_for_as_many(config, tmp_path):
     said = []
     settings = config("optimizer.max_steps=1", "generation.beams=2", "generation.max_new_tokens=8")
 
-    fine_tune(settings, Places.of(tmp_path, environment={}), stop=StopRequest(), tell=said.append)
+    result = fine_tune(settings, Places.of(tmp_path, environment={}), stop=StopRequest(), tell=said.append)
 
     card = (tmp_path / "model" / "README.md").read_text()
-    assert "scored with 2 beams: the server answers T5s with one, so served answers differ" in said
-    assert "2 beams, with which flanstack's server does not answer for a T5: its own answers are greedy" in card
+    assert "scored with 2 beams: ask the server for so many (num_beams) for the same answers" in said
+    assert "2 beams; flanstack's server answers so where a request asks for `num_beams: 2`, and greedily else" in card
     assert json.loads((tmp_path / "model" / "generation_config.json").read_text())["num_beams"] == 2
+    test = record_sets(settings.data, seed=settings.optimizer.seed, scratch=tmp_path).test
+    server = ServerProcess(MODEL_DIR=tmp_path / "model")
+    try:
+        body = {"instances": list(test["input"]), "parameters": {"num_beams": 2}}
+        answer = httpx.post(f"{server.wait_healthy().url}/predict", json=body, timeout=60).json()
+    finally:
+        server.close()
+    served = [text.strip() for text in answer["predictions"]]
+    assert [told for _, _, told in result.samples] == served[: len(result.samples)]
+    assert rouge(served, test["target"]) == {metric: result.metrics["test"][metric] for metric in METRICS}

@@ -17,7 +17,7 @@ from serving.validation import Limits, validate
 from tests.serving.checkpoint.test_folder import open_folder
 from tests.serving.conftest import make_causal_folder
 
-LIMITS = Limits(max_input_tokens=64, max_new_tokens=64, default_new_tokens=12, max_beams=8, has_beams=True)
+LIMITS = Limits(max_input_tokens=64, max_new_tokens=64, default_new_tokens=12, max_beams=8)
 PROMPTS = ["Anna asks Ben to bring bread.", "Tom: when?", "6", "Summarize the following text: Mia"]
 
 
