@@ -70,7 +70,7 @@ Prompts were cut at {self.lengths.source} tokens ({self.lengths.num_cut_sources}
         beams = self.config.generation.beams
         if beams == 1:
             return "Greedy decoding, as the server answers"
-        return f"{beams} beams; flanstack's server answers so where a request asks for `num_beams: {beams}`, and greedily else"
+        return f"{beams} beams, as the server answers a request with `num_beams: {beams}`; greedily else"
 
     def _spent(self) -> str:
         whole = f"{self.seconds:.0f} s"

@@ -67,8 +67,8 @@ def test_answers_scored_with_beams_are_served_to_whoever_asks_for_as_many(config
     result = fine_tune(settings, Places.of(tmp_path, environment={}), stop=StopRequest(), tell=said.append)
 
     card = (tmp_path / "model" / "README.md").read_text()
-    assert "scored with 2 beams: ask the server for so many (num_beams) for the same answers" in said
-    assert "2 beams; flanstack's server answers so where a request asks for `num_beams: 2`, and greedily else" in card
+    assert "scored with 2 beams: the server answers so when it is asked to (num_beams)" in said
+    assert "2 beams, as the server answers a request with `num_beams: 2`; greedily else" in card
     assert json.loads((tmp_path / "model" / "generation_config.json").read_text())["num_beams"] == 2
     test = record_sets(settings.data, seed=settings.optimizer.seed, scratch=tmp_path).test
     server = ServerProcess(MODEL_DIR=tmp_path / "model")
