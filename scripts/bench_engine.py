@@ -60,6 +60,7 @@ class Contender:
                 "prompts": load["prompts"][number::count],
                 "lengths": load["lengths"][number::count],
                 "slots": -(-load["slots"] // count),
+                "beams": load["beams"],
             }
             for number in range(count)
         ]
@@ -136,11 +137,13 @@ def loads(options: argparse.Namespace) -> list[dict[str, Any]]:
     all_loads = []
     for batch in map(int, options.batches.split(",")) if options.batches else ():
         prompts = [[chance.randrange(3, VOCAB) for _ in range(128)] for _ in range(batch)]
-        all_loads.append({"name": f"b={batch}", "prompts": prompts, "lengths": [64] * batch, "slots": batch})
+        name = f"b={batch}" if options.beams == 1 else f"b={batch}, {options.beams} beams"
+        load = {"name": name, "prompts": prompts, "lengths": [64] * batch, "slots": batch, "beams": options.beams}
+        all_loads.append(load)
     if options.varied:
         prompts = [[chance.randrange(3, VOCAB) for _ in range(128)] for _ in range(64)]
         lengths = [chance.randrange(8, 129) for _ in range(64)]
-        all_loads.append({"name": "varied 8-128", "prompts": prompts, "lengths": lengths, "slots": 16})
+        all_loads.append({"name": "varied 8-128", "prompts": prompts, "lengths": lengths, "slots": 16, "beams": 1})
     return all_loads
 
 
@@ -197,6 +200,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="small")
     parser.add_argument("--batches", default="1,8,16,32", help="static batches: prompts at once, 64 tokens each")
+    parser.add_argument("--beams", type=int, default=1, help="of each prompt in a static batch")
     parser.add_argument("--varied", action="store_true", help="also 64 requests of 8 to 128 tokens, 16 at once")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))

@@ -5,7 +5,7 @@ another Python than ours, so this file imports nothing at the top that only one 
 
     python scripts/engine_contenders.py KIND FOLDER THREADS
 
-and then one JSON object per line: {"prompts", "lengths", "slots"}.
+and then one JSON object per line: {"prompts", "lengths", "slots", "beams"}. With beams the lengths are all the same.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-# prompts, the number of tokens to generate for each, how many may run at once -> the generated tokens
-Run = Callable[[list[list[int]], list[int], int], list[list[int]]]
+# prompts, the number of tokens to generate for each, how many may run at once, beams -> the generated tokens
+Run = Callable[[list[list[int]], list[int], int, int], list[list[int]]]
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
     for line in sys.stdin:
         load = json.loads(line)
         begin = time.perf_counter()
-        answers = run(load["prompts"], load["lengths"], load["slots"])
+        answers = run(load["prompts"], load["lengths"], load["slots"], load["beams"])
         seconds = time.perf_counter() - begin
         if list(map(len, answers)) != load["lengths"]:
             raise SystemExit(f"{kind} generated {list(map(len, answers))} tokens, asked for {load['lengths']}")
@@ -54,7 +54,7 @@ def load_ours(folder: Path, threads: int, *, is_int8: bool) -> Run:
     torch.set_num_threads(threads)
     from serving.checkpoint.t5_folder import choose_layout, load_t5
     from serving.engine.continuous.t5_engine import T5Engine
-    from serving.request import ValidRequest
+    from serving.request import Beams, ValidRequest
     from serving.sequence import Sequence
     from serving.t5 import T5Config
 
@@ -65,16 +65,18 @@ def load_ours(folder: Path, threads: int, *, is_int8: bool) -> Run:
     )
     engines: dict[int, T5Engine] = {}
 
-    def run(prompts: list[list[int]], lengths: list[int], slots: int) -> list[list[int]]:
-        if slots not in engines:
+    def run(prompts: list[list[int]], lengths: list[int], slots: int, beams: int) -> list[list[int]]:
+        rows = slots * beams
+        if rows not in engines:
             engines.clear()
-            engines[slots] = T5Engine(
-                model, eos_ids=frozenset(), num_slots=slots, max_source=512, max_target=256, num_threads=threads
+            engines[rows] = T5Engine(
+                model, eos_ids=frozenset(), num_slots=rows, max_source=512, max_target=256, num_threads=threads
             )
+        search = Beams(beams) if beams > 1 else None
         waiting = [
             Sequence(
                 number,
-                ValidRequest(prompt_ids=tuple(prompt), max_new_tokens=length),
+                ValidRequest(prompt_ids=tuple(prompt), max_new_tokens=length, beams=search),
                 tokenizer=Mute(),
                 deadline=math.inf,
                 listener=lambda event: None,
@@ -85,7 +87,7 @@ def load_ours(folder: Path, threads: int, *, is_int8: bool) -> Run:
         while waiting or running:
             while waiting and len(running) < slots:
                 running.append(waiting.pop(0))
-            engines[slots].step(running)
+            engines[rows].step(running)
             running = [sequence for sequence in running if not sequence.is_ended]
         return [sequence.output_ids for sequence in everyone]
 
@@ -117,7 +119,7 @@ def load_transformers(folder: Path, threads: int) -> Run:
     torch.set_num_threads(threads)
     model = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
 
-    def run(prompts: list[list[int]], lengths: list[int], slots: int) -> list[list[int]]:
+    def run(prompts: list[list[int]], lengths: list[int], slots: int, beams: int) -> list[list[int]]:
         answers: list[list[int]] = []
         for begin in range(0, len(prompts), slots):
             part, wanted = prompts[begin : begin + slots], lengths[begin : begin + slots]
@@ -126,7 +128,12 @@ def load_transformers(folder: Path, threads: int) -> Run:
             mask = torch.tensor([[1] * len(prompt) + [0] * (longest - len(prompt)) for prompt in part])
             with torch.inference_mode():
                 got = model.generate(
-                    ids, attention_mask=mask, max_new_tokens=max(wanted), eos_token_id=None, do_sample=False
+                    ids,
+                    attention_mask=mask,
+                    max_new_tokens=max(wanted),
+                    eos_token_id=None,
+                    do_sample=False,
+                    num_beams=beams,
                 )
             answers += [row[1 : 1 + length].tolist() for row, length in zip(got, wanted, strict=True)]
         return answers
@@ -144,7 +151,7 @@ def load_ctranslate2(folder: Path, threads: int, compute_type: str) -> Run:
         str(target), device="cpu", compute_type=compute_type, inter_threads=1, intra_threads=threads
     )
 
-    def run(prompts: list[list[int]], lengths: list[int], slots: int) -> list[list[int]]:
+    def run(prompts: list[list[int]], lengths: list[int], slots: int, beams: int) -> list[list[int]]:
         answers: list[list[int]] = []
         for begin in range(0, len(prompts), slots):
             wanted = lengths[begin : begin + slots]
@@ -154,7 +161,7 @@ def load_ctranslate2(folder: Path, threads: int, compute_type: str) -> Run:
 
             results = translator.translate_batch(
                 [[f"t{token}" for token in prompt] for prompt in prompts[begin : begin + slots]],
-                beam_size=1,
+                beam_size=beams,
                 max_decoding_length=max(wanted),
                 min_decoding_length=max(wanted),
                 return_scores=False,
