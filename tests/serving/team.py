@@ -2,10 +2,7 @@
 
 from contextlib import contextmanager
 
-import torch
-
 from serving.native.library import set_num_threads
-from serving.products.panels import PanelLinear
 
 
 @contextmanager
@@ -15,4 +12,3 @@ def team(count):
         yield
     finally:
         set_num_threads(1)
-        PanelLinear(torch.zeros(16, 8))(torch.zeros(1, 8))  # a team of one lets its thread off its core

@@ -20,7 +20,6 @@ class Team {
   template <class Body>
   static void run(int size, const Body& body) {
     if (size <= 1) {
-      settle(0, size);
       Solo solo;
       body(0, solo);
       return;
@@ -39,6 +38,7 @@ class Team {
     // all members acknowledge, those without a rank in this job too: the next one overwrites what they read
     for (int tries = 0; team.num_done_.load(std::memory_order_acquire) != team.num_members_; ++tries)
       tries < kSpins ? _mm_pause() : std::this_thread::yield();
+    settle(0, 0);  // the calling thread is its owner's, who may have others do something on all cores next
   }
 
   void barrier() {
@@ -78,8 +78,8 @@ class Team {
     return *team;
   }
 
-  // Gives the calling thread a core of its own where the team has as many threads as there are cores, and lets it go
-  // where it has fewer: which cores are free then is the system's to know, who sees the other processes.
+  // Gives the current thread a core of its own where the team has as many threads as there are cores, and lets it go
+  // where it has not: which cores are free then is the system's to know, who sees the other processes.
   static void settle(int rank, int size) {
     static const cpu_set_t allowed = [] {
       cpu_set_t set;
