@@ -145,7 +145,7 @@ class Server:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's, which takes half the time for each token that goes out; asyncio's where there is none (Windows)."""
+    """uvloop's, which takes less of the core for each connection; asyncio's where there is none (Windows)."""
     try:
         import uvloop
     except ImportError:

@@ -26,7 +26,7 @@ class Room:
         self._client_header = client_header
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["state"].get("is_prediction"):
+        if scope["type"] == "http" and scope["method"] == "POST" and scope.get("state", {}).get("is_prediction"):
             request = HTTPConnection(scope)
             try:
                 self._generator.require_room(client=client_of(request, header=self._client_header))
