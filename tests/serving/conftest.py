@@ -55,28 +55,32 @@ def make_folder(folder, *, seed=3, **overrides):
     return folder
 
 
-def make_causal_folder(folder, *, marks=(), num_positions=256):
-    """A random GPT-2 with the tiny T5's tokenizer; `marks` are added to it as special tokens, as dolly has them."""
+def make_causal_folder(folder, *, kind="gpt2", marks=(), num_positions=256, seed=0):
+    """A random decoder (GPT-2, or as dolly is one, GPT-NeoX) with the tiny T5's tokenizer; `marks` are added to it as
+    special tokens, as dolly has them.
+    """
     import torch
-    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     make_folder(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.add_special_tokens({"additional_special_tokens": list(marks)})
     tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    config = GPT2Config(
+    torch.manual_seed(seed)
+    config = AutoConfig.for_model(
+        kind,
         vocab_size=len(tokenizer),
-        n_positions=num_positions,
-        n_embd=32,
-        n_layer=2,
-        n_head=4,
+        max_position_embeddings=num_positions,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
         bos_token_id=1,
         eos_token_id=1,
         initializer_range=0.3,
+        **({"intermediate_size": 64} if kind == "gpt_neox" else {}),
     )
     (folder / "model.safetensors").unlink()
-    GPT2LMHeadModel(config).save_pretrained(folder)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     return folder
 
 

@@ -21,33 +21,11 @@ LIMITS = Limits(max_input_tokens=64, max_new_tokens=64, default_new_tokens=12, m
 PROMPTS = ["Anna asks Ben to bring bread.", "Tom: when?", "6", "Summarize the following text: Mia"]
 
 
-def make_neox_folder(folder):
-    """A random GPT-NeoX, as dolly is one, with the tiny tokenizer."""
-    from transformers import AutoTokenizer, GPTNeoXConfig, GPTNeoXForCausalLM
-
-    make_causal_folder(folder)
-    torch.manual_seed(1)
-    config = GPTNeoXConfig(
-        vocab_size=len(AutoTokenizer.from_pretrained(folder)),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=256,
-        bos_token_id=1,
-        eos_token_id=1,
-        initializer_range=0.3,
-    )
-    (folder / "model.safetensors").unlink()
-    GPTNeoXForCausalLM(config).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module", params=["gpt2", "gpt_neox"])
 def checkpoint(request, tmp_path_factory):
     """Many tokens end an answer: then some beams end early, as those of a trained model do."""
     folder = tmp_path_factory.mktemp("models") / request.param
-    opened = open_folder(make_causal_folder(folder) if request.param == "gpt2" else make_neox_folder(folder))
+    opened = open_folder(make_causal_folder(folder, kind=request.param, seed=1))
     opened.model.generation_config.eos_token_id = [1, *range(20, 40)]
     return opened
 
