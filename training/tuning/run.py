@@ -82,9 +82,7 @@ def fine_tune(config: TaskConfig, places: Places, *, stop: StopRequest, fresh: b
         watch.go_on(resumed)
         tell(f"going on from {resumed.name}, attempt {watch.num_attempts}")
     if config.generation.beams > 1:
-        tell(
-            f"scored with {config.generation.beams} beams: the server answers so when it is asked to (num_beams)"
-        )
+        tell(f"scored with {config.generation.beams} beams: the server answers so when it is asked to (num_beams)")
     training = _trainer(config, ground, checkpoints, logs)
     training.add_callback(watch)
     with _running(training, stop, places, logs):
