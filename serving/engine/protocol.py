@@ -8,6 +8,8 @@ from typing import Protocol
 
 from serving.sequence import Sequence
 
+NOT_FINITE = "the model computed a number that is not finite for this prompt"
+
 
 class BatchFailed(Exception):
     """A step went wrong for these sequences alone; its cause says how. The others go on at the next step."""

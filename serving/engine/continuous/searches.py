@@ -20,6 +20,7 @@ from serving.engine.continuous.beam_search import BeamSearch, Candidate
 from serving.engine.continuous.caches import Caches
 from serving.engine.continuous.drawing import penalise
 from serving.engine.continuous.row import Row
+from serving.engine.protocol import NOT_FINITE
 from serving.errors import EngineFailed
 
 # R rows of all searches, M width of their states, V vocabulary, C candidates.
@@ -77,7 +78,7 @@ class Searches:
             if not candidates:
                 for row in group.rows:
                     self._caches.clear(slots[id(row)])
-                sequence.end(EngineFailed("the model computed a number that is not finite for this prompt"))
+                sequence.end(EngineFailed(NOT_FINITE))
             elif sequence.go_on(now):
                 self._follow(group, group.search.advance(candidates), slots)
                 if group.search.is_over:

@@ -25,7 +25,7 @@ from serving.engine.continuous.out_of_memory import free_memory, is_out_of_memor
 from serving.engine.continuous.row import Row
 from serving.engine.continuous.searches import Searches
 from serving.engine.continuous.steps import EagerSteps, Steps
-from serving.engine.protocol import BatchFailed
+from serving.engine.protocol import NOT_FINITE, BatchFailed
 from serving.engine.threads import choose_threads
 from serving.errors import EngineFailed
 from serving.native.library import set_num_threads
@@ -250,7 +250,7 @@ class T5Engine:
                 row.sequence.accept(token, is_eos=token in self._eos_ids, now=now, likelihood=row.draw.likelihood)
             else:
                 self._caches.clear(slot)
-                row.sequence.end(EngineFailed("the model computed a number that is not finite for this prompt"))
+                row.sequence.end(EngineFailed(NOT_FINITE))
 
     def _failed(self, error: Exception) -> BatchFailed:
         """Gives up the rows of the younger half when memory ran out, and all of them otherwise."""

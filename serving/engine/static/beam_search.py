@@ -13,14 +13,13 @@ import time
 import torch
 from transformers import GenerationConfig, StoppingCriteria
 
+from serving.engine.protocol import NOT_FINITE
 from serving.engine.static.sampling import BatchSampler
 from serving.errors import EngineFailed
 from serving.request import Beams
 from serving.sequence import Sequence
 
 # B sequences, C candidates (a few for each beam of each sequence), T tokens so far.
-
-NOT_FINITE = "the model computed a number that is not finite for this prompt"
 
 Kind = tuple[Beams, int] | None
 

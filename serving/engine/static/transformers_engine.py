@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from transformers import GenerationConfig, StoppingCriteria
 
-from serving.engine.protocol import BatchFailed
-from serving.engine.static.beam_search import NOT_FINITE, BeamAcceptance, Bystanders, configure, split
+from serving.engine.protocol import NOT_FINITE, BatchFailed
+from serving.engine.static.beam_search import BeamAcceptance, Bystanders, configure, split
 from serving.engine.static.sampling import BatchSampler, RowSampler
 from serving.errors import EngineFailed
 from serving.sequence import Sequence
