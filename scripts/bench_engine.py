@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -96,8 +97,7 @@ def main() -> int:
         folder = make_folder(Path(home), options.shape)
         contenders: list[Contender] = []
         try:
-            for name in options.contenders.split(","):
-                kind, _, layout = name.partition(":")
+            for kind, layout in options.contenders:
                 python = options.ct2_python if kind.startswith("ct2") else sys.executable
                 if python:
                     contenders.append(Contender(kind, layout or str(options.threads), folder=folder, python=python))
@@ -196,6 +196,19 @@ def cpu_name() -> str:
     )
 
 
+def contenders_of(text: str) -> list[tuple[str, str]]:
+    """Kinds and their layouts, "" where the threads are to be all there are."""
+    contenders = []
+    for name in text.split(","):
+        kind, colon, layout = name.partition(":")
+        if kind not in CONTENDERS:
+            raise argparse.ArgumentTypeError(f"no contender is called {kind!r}; there are {', '.join(CONTENDERS)}")
+        if colon and not re.fullmatch(r"([1-9]\d*x)?[1-9]\d*", layout):
+            raise argparse.ArgumentTypeError(f"{layout!r} is no THREADS and no WORKERSxTHREADS, such as 2 or 2x1")
+        contenders.append((kind, layout))
+    return contenders
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="small")
@@ -205,7 +218,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(
-        "--contenders", default=",".join(CONTENDERS), help="KIND, KIND:THREADS or KIND:WORKERSxTHREADS, …"
+        "--contenders",
+        type=contenders_of,
+        default=",".join(CONTENDERS),
+        help=f"KIND, KIND:THREADS or KIND:WORKERSxTHREADS, …; kinds: {', '.join(CONTENDERS)}",
     )
     parser.add_argument(
         "--ct2-python", default="", help="a Python with ctranslate2 and transformers; none leaves it out"
