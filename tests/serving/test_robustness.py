@@ -72,11 +72,11 @@ def test_two_hundred_at_once_on_a_small_queue_are_refused_at_once(start_server):
 
 
 def test_fifty_streams_dropped_midway_free_their_slots_within_a_quarter_of_a_second(serve, break_engine):
-    busy = []
+    steps = []
 
     def fault(running):
         time.sleep(SLOW_STEP_S)
-        busy.append((time.monotonic(), sum(not sequence.is_ended for sequence in running)))
+        steps.append(time.monotonic())
 
     break_engine(fault)
     room = {"max_batch_tokens": 300_000, "max_waiting_tokens": 300_000}
@@ -96,7 +96,8 @@ def test_fifty_streams_dropped_midway_free_their_slots_within_a_quarter_of_a_sec
 
     left = asyncio.run(run())
 
-    assert busy[-1][0] - left < 0.25
+    # counted, so that a machine which stands still for a moment does not decide; 11 to 55 ms on idle cores
+    assert sum(at > left for at in steps) < 0.25 / SLOW_STEP_S
     wait_until(lambda: metric(url, "process_open_fds") <= num_files + 2)
     page = httpx.get(url + "/metrics").text
     assert 'serving_requests_failed_total{reason="client_gone"} 50\n' in page
@@ -105,15 +106,23 @@ def test_fifty_streams_dropped_midway_free_their_slots_within_a_quarter_of_a_sec
 
 @pytest.mark.parametrize("who", ["server", "client"])
 def test_a_deadline_ends_the_request_and_frees_the_slot_within_a_step(serve, break_engine, who):
-    break_engine(lambda running: time.sleep(SLOW_STEP_S))
+    late_steps = []
+
+    def fault(running):
+        time.sleep(SLOW_STEP_S)
+        now = time.monotonic()
+        late_steps.extend(now for sequence in running if now > sequence.deadline)
+
+    break_engine(fault)
     url = serve(max_new_tokens=4096, kernels="torch", request_timeout_s=0.4 if who == "server" else 60).url
     headers = {"x-request-timeout-s": "0.4"} if who == "client" else {}
 
     reply = asyncio.run(post(url + "/predict", LONG, headers=headers))
 
     assert reply.status == 504
-    assert 0.4 <= reply.seconds < 0.4 + 0.25  # 0.42 s
-    assert wait_until(lambda: metric(url, "serving_sequences_running") == 0) < 0.25
+    assert 0.4 <= reply.seconds < 5  # 0.42 s on idle cores
+    wait_until(lambda: metric(url, "serving_sequences_running") == 0)
+    assert len(late_steps) <= 1
 
 
 def test_a_timeout_that_is_no_number_of_seconds_is_refused(client):
