@@ -17,7 +17,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from serving.products.layouts import Quantize
 
 ROOT = Path(__file__).resolve().parent.parent
 # prompts, the number of tokens to generate for each, how many may run at once, beams -> the generated tokens
@@ -29,8 +32,8 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = str(threads)
     started = time.perf_counter()
     run = {
-        "ours-fp32": lambda: load_ours(folder, threads, is_int8=False),
-        "ours-int8": lambda: load_ours(folder, threads, is_int8=True),
+        "ours-fp32": lambda: load_ours(folder, threads, "none"),
+        "ours-int8": lambda: load_ours(folder, threads, "int8"),
         "transformers-fp32": lambda: load_transformers(folder, threads),
         "ct2-fp32": lambda: load_ctranslate2(folder, threads, "float32"),
         "ct2-int8": lambda: load_ctranslate2(folder, threads, "int8"),
@@ -46,7 +49,7 @@ def main() -> None:
         print(json.dumps({"seconds": seconds, "first": answers[0][:8], "peak_mb": peak_mb()}), flush=True)
 
 
-def load_ours(folder: Path, threads: int, *, is_int8: bool) -> Run:
+def load_ours(folder: Path, threads: int, quantize: Quantize) -> Run:
     """The engine as the server runs it, without the server: slots refilled as sequences end."""
     sys.path.insert(0, str(ROOT))
     import torch
@@ -59,7 +62,7 @@ def load_ours(folder: Path, threads: int, *, is_int8: bool) -> Run:
     from serving.t5 import T5Config
 
     config = T5Config.from_json(json.loads((folder / "config.json").read_text()))
-    layout = choose_layout(config, device=torch.device("cpu"), dtype=torch.float32, is_int8=is_int8)
+    layout = choose_layout(config, device=torch.device("cpu"), dtype=torch.float32, quantize=quantize)
     model = load_t5(
         config, [folder / "model.safetensors"], dtype=torch.float32, device=torch.device("cpu"), layout=layout
     )

@@ -1,6 +1,7 @@
 """What int8 costs in quality: ROUGE and facts of a model's summaries on held-out dialogues, in each number format.
 
-The last four compute as a GPU does, here on CPUs: int8 weights beside 16-bit numbers are widened for each product.
+Those of 16 bits compute as a GPU does, here on CPUs. int8 (QUANTIZE=int8) rounds activations as well as weights;
+"int8 weights" (QUANTIZE=int8-weights) are widened for each product.
 
 python -m scripts.int8_quality models/dialogue-t5-mini --count 500
 """
@@ -19,6 +20,7 @@ from transformers import AutoTokenizer
 from scripts.engine_contenders import Mute
 from serving.checkpoint.t5_folder import choose_layout, load_t5
 from serving.engine.continuous.t5_engine import T5Engine
+from serving.products.layouts import Quantize
 from serving.request import ValidRequest
 from serving.sequence import Sequence
 from serving.t5 import T5Config
@@ -26,24 +28,27 @@ from training.corpus.dialogues import take
 from training.embedded.evaluation import MAX_NEW_TOKENS, evaluate
 
 MAX_SOURCE = 512
-# by name: the numbers between products, and whether weights are int8
-FORMS = {
-    "float32": (torch.float32, False),
-    "int8": (torch.float32, True),
-    "bfloat16": (torch.bfloat16, False),
-    "bfloat16, int8 weights": (torch.bfloat16, True),
-    "float16": (torch.float16, False),
-    "float16, int8 weights": (torch.float16, True),
+# by name: the numbers between products, and how weights are held
+FORMS: dict[str, tuple[torch.dtype, Quantize]] = {
+    "float32": (torch.float32, "none"),
+    "float32, int8": (torch.float32, "int8"),
+    "float32, int8 weights": (torch.float32, "int8-weights"),
+    "bfloat16": (torch.bfloat16, "none"),
+    "bfloat16, int8": (torch.bfloat16, "int8"),
+    "bfloat16, int8 weights": (torch.bfloat16, "int8-weights"),
+    "float16": (torch.float16, "none"),
+    "float16, int8": (torch.float16, "int8"),
+    "float16, int8 weights": (torch.float16, "int8-weights"),
 }
 
 
 class Generates:
     """Our engine where `training.evaluation` expects a model of transformers."""
 
-    def __init__(self, folder: Path, *, dtype: torch.dtype, is_int8: bool) -> None:
+    def __init__(self, folder: Path, *, dtype: torch.dtype, quantize: Quantize) -> None:
         device = torch.device("cpu")
         config = T5Config.from_json(json.loads((folder / "config.json").read_text()))
-        layout = choose_layout(config, device=device, dtype=dtype, is_int8=is_int8)
+        layout = choose_layout(config, device=device, dtype=dtype, quantize=quantize)
         model = load_t5(config, [folder / "model.safetensors"], dtype=dtype, device=device, layout=layout)
         self._engine = T5Engine(
             model, eos_ids=frozenset([1]), num_slots=32, max_source=MAX_SOURCE, max_target=MAX_NEW_TOKENS
@@ -73,8 +78,8 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(options.folder)
     held = take("test", options.count, seed=1)
     wanted: list[str] = []
-    for name, (dtype, is_int8) in FORMS.items():
-        report = evaluate(Generates(options.folder, dtype=dtype, is_int8=is_int8), tokenizer, held)
+    for name, (dtype, quantize) in FORMS.items():
+        report = evaluate(Generates(options.folder, dtype=dtype, quantize=quantize), tokenizer, held)
         wanted = wanted or report.outputs
         same = sum(a == b for a, b in zip(wanted, report.outputs, strict=True))
         rouge = "  ".join(f"{metric} {value:.2f}" for metric, value in report.rouge.items())

@@ -190,7 +190,7 @@ def _wanted(config: ServerConfig) -> Wanted:
         room,
         device=config.device,
         dtype=config.dtype,
-        is_int8=config.quantize == "int8",
+        quantize=config.quantize,
         uses_kernels=config.kernels == "auto",
     )
 

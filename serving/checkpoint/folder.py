@@ -11,7 +11,7 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from serving.checkpoint.errors import CheckpointError
 from serving.checkpoint.files import find_weights, read_config, read_eos_ids, total_size
@@ -21,6 +21,9 @@ from serving.checkpoint.transformers_folder import load_other
 from serving.engine import memory
 from serving.engine.memory import Plan, Room
 from serving.traits import OUR_MODELS
+
+if TYPE_CHECKING:
+    from serving.products.layouts import Quantize
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +54,7 @@ class Wanted:
     room: Room
     device: str = "auto"
     dtype: str = "auto"
-    is_int8: bool = False
+    quantize: Quantize = "none"
     uses_kernels: bool = True
     num_engines: int = 1
 
@@ -84,8 +87,9 @@ def load_model(folder: Path, wanted: Wanted, *, progress: Progress) -> LoadedMod
 
     device = torch.device(choose_device(torch, wanted.device))
     dtype = choose_dtype(torch, wanted.dtype, device.type)
+    numbers = dtype if wanted.quantize == "none" else wanted.quantize
     progress.enter(
-        f"loading weights, {total_size(weights)}, as {'int8' if wanted.is_int8 else dtype} for {device.type}",
+        f"loading weights, {total_size(weights)}, as {numbers} for {device.type}",
         total_bytes=sum(file.stat().st_size for file in weights),
     )
     started = time.monotonic()
@@ -127,13 +131,13 @@ def _load_t5(
     try:
         shape = T5Config.from_json(config)
         layout = t5_folder.choose_layout(
-            shape, device=device, dtype=dtype, is_int8=wanted.is_int8, uses_kernels=wanted.uses_kernels
+            shape, device=device, dtype=dtype, quantize=wanted.quantize, uses_kernels=wanted.uses_kernels
         )
         plan = memory.plan(
             shape,
             wanted.room,
             available=_available(device),
-            weight_bytes=1 if wanted.is_int8 else dtype.itemsize,
+            weight_bytes=dtype.itemsize if wanted.quantize == "none" else 1,
             cache_bytes=t5_folder.cache_dtype(layout, dtype).itemsize,
             # beside the embedding: int8, and float32 to score what int8 leaves in the race
             table_bytes=dtype.itemsize + (5 if screen_for(layout) else 0),
@@ -152,8 +156,9 @@ def _load_t5(
 def _load_with_transformers(
     folder: Path, config: dict[str, Any], weights: list[Path], wanted: Wanted, dtype: Any
 ) -> Any:
-    if wanted.is_int8:
-        raise ValueError(f"QUANTIZE=int8 is for T5 and mT5; this is {config.get('model_type')!r}. Set QUANTIZE=none")
+    if wanted.quantize != "none":
+        kind = config.get("model_type")
+        raise ValueError(f"QUANTIZE={wanted.quantize} is for T5 and mT5; this is {kind!r}. Set QUANTIZE=none")
     use_safetensors = weights[0].suffix == ".safetensors"
     return load_other(folder, config, wanted.room, dtype=dtype, use_safetensors=use_safetensors)
 

@@ -9,8 +9,8 @@ import torch
 
 from serving.checkpoint.tensors import TensorFiles
 from serving.products import panels
-from serving.products.layouts import Layout, lay_out, screen_for
-from serving.products.linear import Int8WeightLinear, Linear, WideLinear
+from serving.products.layouts import Layout, Quantize, lay_out, lay_out_wide, screen_for
+from serving.products.linear import Linear
 from serving.products.torch_cpu import PackedLinear
 from serving.t5 import T5, T5Config, Weights
 
@@ -68,7 +68,7 @@ def build_t5(
         parts = [checked(name) for name in names]
         weight_OK = parts[0] if len(parts) == 1 else torch.cat(parts)
         if dtype == torch.float16 and names[0].endswith("wo.weight"):
-            return Int8WeightLinear(weight_OK, is_wide=True) if layout == "int8-weights" else WideLinear(weight_OK)
+            return lay_out_wide(weight_OK, layout)
         return lay_out(weight_OK, layout)
 
     with torch.inference_mode():
@@ -84,19 +84,22 @@ def build_t5(
 
 
 def choose_layout(
-    config: T5Config, *, device: torch.device, dtype: torch.dtype, is_int8: bool, uses_kernels: bool = True
+    config: T5Config, *, device: torch.device, dtype: torch.dtype, quantize: Quantize, uses_kernels: bool = True
 ) -> Layout:
     """How weights lie in memory: the fastest layout that computes what was asked for.
 
     uses_kernels: whether our own may be taken, where this machine has them.
     """
+    if quantize == "int8-weights":
+        return "int8-weights"
+    is_int8 = quantize == "int8"
     is_plain_cpu = device.type == "cpu" and dtype == torch.float32
     if is_plain_cpu and uses_kernels:
         widths = (config.d_model, config.d_kv, config.d_ff)
         if panels.can_run(widths=widths, activation=config.activation):
             return "int8-panels" if is_int8 else "panels"
     if is_int8:
-        return "int8" if is_plain_cpu else "int8-weights"
+        return "int8" if is_plain_cpu else "int8-dynamic"
     return "packed" if is_plain_cpu and PackedLinear.is_available() else "plain"
 
 

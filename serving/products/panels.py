@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from serving.native.library import ACTIVATIONS, PANEL, LinearView, ScreenView, kernels, num_threads
+from serving.products.rounding import rounded_to_int8
 
 # N rows, K inputs, O outputs, P panels of 16 outputs.
 
@@ -46,8 +47,8 @@ class Int8PanelLinear:
     def __init__(self, weight_OK: torch.Tensor) -> None:
         self._num_outputs, num_inputs = weight_OK.shape
         padded_OK = _padded(weight_OK.float())
-        self.scales_O = padded_OK.abs().amax(1).clamp_(min=1e-12).div_(127)
-        integers_OK = torch.round(padded_OK / self.scales_O[:, None]).clamp_(-127, 127).to(torch.int8)
+        integers_OK, scales_O1 = rounded_to_int8(padded_OK)
+        self.scales_O = scales_O1[:, 0]
         self._sums_O = integers_OK.sum(1, dtype=torch.float32)
         self._panels = integers_OK.view(-1, PANEL, num_inputs // 4, 4).transpose(1, 2).contiguous()
         self.num_bytes = self._panels.nbytes + self.scales_O.nbytes + self._sums_O.nbytes

@@ -13,6 +13,8 @@ import warnings
 import torch
 from torch.nn import functional as F
 
+from serving.products.rounding import rounded_to_int8
+
 # N rows, K inputs, O outputs.
 
 # oneDNN picks its blocking for this number of rows; from 2 on, the choice is the same and holds for any number.
@@ -55,17 +57,16 @@ class Int8Linear:
 
     def __init__(self, weight_OK: torch.Tensor) -> None:
         num_outputs, self._num_inputs = weight_OK.shape
-        scales_O = weight_OK.abs().amax(1).clamp(min=1e-12) / 127
-        integers = torch.round(weight_OK / scales_O[:, None]).clamp(-127, 127).to(torch.int8)
+        integers, scales_O1 = rounded_to_int8(weight_OK)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # quantized tensors are on their way out; the product over them is not
             quantized = torch._make_per_channel_quantized_tensor(
-                F.pad(integers, (0, 2)), scales_O.double(), torch.zeros(num_outputs, dtype=torch.int64), 0
+                F.pad(integers, (0, 2)), scales_O1[:, 0].double(), torch.zeros(num_outputs, dtype=torch.int64), 0
             )
             self._packed = torch.ops.quantized.linear_prepack(quantized, None)
         self._run = torch.ops.quantized.linear_dynamic.default
         self._rows = torch.zeros(0, self._num_inputs + 2)
-        self.num_bytes = integers.nbytes + scales_O.nbytes
+        self.num_bytes = integers.nbytes + scales_O1.nbytes
 
     def __call__(self, x_NK: torch.Tensor) -> torch.Tensor:
         scales_N1, result = self.unscaled(x_NK)
@@ -106,8 +107,8 @@ class ScreenedOutput:
         self._weight_OK = weight_OK
         self._num_padding = -num_outputs % self.GROUP
         self._int8 = Int8Linear(F.pad(weight_OK, (0, 0, 0, self._num_padding)))
-        scales_O1 = weight_OK.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
-        kept_OK = torch.round(weight_OK / scales_O1).clamp(-127, 127) * scales_O1
+        integers_OK, scales_O1 = rounded_to_int8(weight_OK)
+        kept_OK = integers_OK * scales_O1
         self._most_lost = float((weight_OK - kept_OK).norm(dim=1).max())
         self._most_kept = float(kept_OK.norm(dim=1).max())
         self.num_bytes = self._int8.num_bytes

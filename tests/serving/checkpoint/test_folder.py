@@ -286,13 +286,10 @@ def test_the_embedded_model_gives_its_golden_answers():
     assert got == [case.output for case in golden]
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_int8_weights_beside_reduced_precision_answer(folder, dtype):
-    assert answer(open_folder(folder, is_int8=True, dtype=dtype))
-
-
-def test_int8_answers(folder):
-    assert answer(open_folder(folder, is_int8=True))
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("quantize", ["int8", "int8-weights"])
+def test_int8_answers_beside_numbers_of_every_precision(folder, quantize, dtype):
+    assert answer(open_folder(folder, quantize=quantize, dtype=dtype))
 
 
 def test_a_model_that_cannot_fit_is_refused_before_its_weights_are_read(folder):

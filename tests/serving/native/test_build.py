@@ -98,13 +98,15 @@ def test_another_processor_is_named_in_the_reason(monkeypatch):
 def test_the_kernels_are_taken_for_float32_and_int8_on_a_cpu_unless_told_otherwise():
     def layout(config=SIZES, *, dtype=torch.float32, **options):
         config = T5Config.from_json(config)
-        return choose_layout(config, device=torch.device("cpu"), dtype=dtype, **{"is_int8": False} | options)
+        return choose_layout(config, device=torch.device("cpu"), dtype=dtype, **{"quantize": "none"} | options)
 
     assert layout() == "panels"
-    assert layout(is_int8=True) == "int8-panels"
+    assert layout(quantize="int8") == "int8-panels"
     assert layout(uses_kernels=False) == "packed"
-    assert layout(is_int8=True, uses_kernels=False) == "int8"
+    assert layout(quantize="int8", uses_kernels=False) == "int8"
     assert layout(dtype=torch.bfloat16) == "plain"
+    assert layout(dtype=torch.bfloat16, quantize="int8") == "int8-dynamic"
+    assert layout(quantize="int8-weights") == layout(dtype=torch.float16, quantize="int8-weights") == "int8-weights"
     assert layout(SIZES | {"d_ff": 50}) == "packed"
 
 

@@ -7,14 +7,14 @@ import torch
 from torch.nn import functional as F
 
 from serving.products.layouts import lay_out
-from serving.products.linear import Int8WeightLinear, PlainLinear, WideLinear
+from serving.products.linear import INT8_ROWS, INT8_WIDTHS, Int8DynamicLinear, Int8WeightLinear, PlainLinear, WideLinear
 from serving.products.panels import Int8PanelLinear, PanelLinear, PanelScreen
 from serving.products.torch_cpu import Int8Linear, PackedLinear, ScreenedOutput
 from tests.serving.team import team
 from tests.serving.test_t5 import needs_kernels
 
 FLOAT32 = [PackedLinear, needs_kernels(PanelLinear)]
-INT8 = [Int8Linear, needs_kernels(Int8PanelLinear)]
+INT8 = [Int8Linear, Int8DynamicLinear, needs_kernels(Int8PanelLinear)]
 SCREENS = [ScreenedOutput, needs_kernels(PanelScreen)]
 SHAPES = [(512, 1152), (384, 512), (512, 2048), (1024, 512), (128, 100), (32, 24), (8, 40), (768, 3072), (2048, 768)]
 
@@ -86,14 +86,47 @@ def test_float16_products_beyond_its_range_are_computed_in_float32():
     assert WideLinear(weight)(rows).tolist() == [[640_000.0, 640_000.0]]
 
 
-def test_int8_weights_do_not_overflow_float16_where_the_weights_they_stand_for_do_not():
+@pytest.mark.parametrize("kind", [Int8WeightLinear, Int8DynamicLinear])
+def test_int8_weights_do_not_overflow_float16_where_the_weights_they_stand_for_do_not(kind):
     weight, rows = torch.full((2, 64), 0.01).half(), torch.full((1, 64), 300.0).half()
 
     wanted = F.linear(rows, weight)
 
-    assert Int8WeightLinear(weight)(rows).sub(wanted).abs().max() < 0.01 * wanted.max()
-    assert Int8WeightLinear(100 * weight, is_wide=True)(300 * rows).dtype == torch.float32
-    assert Int8WeightLinear(100 * weight, is_wide=True)(100 * rows).isfinite().all()
+    assert kind(weight)(rows).sub(wanted).abs().max() < 0.01 * wanted.max()
+    assert kind(100 * weight, is_wide=True)(300 * rows).dtype == torch.float32
+    assert kind(100 * weight, is_wide=True)(100 * rows).isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("kind", [Int8WeightLinear, Int8DynamicLinear])
+def test_int8_beside_16_bits_gives_16_bits_as_near_as_beside_float32(kind, dtype):
+    weight, rows = random(48, 64).to(dtype), random(9, 64, seed=1).to(dtype)
+
+    got = kind(weight)(rows)
+
+    assert got.dtype == dtype
+    wanted = kind(weight.float())(rows.float())
+    assert (got - wanted).norm() < 4 * torch.finfo(dtype).eps * wanted.norm()
+
+
+@pytest.mark.parametrize("num_rows", [1, 17, INT8_ROWS, 100])
+@pytest.mark.parametrize(("num_inputs", "num_outputs"), [(512, 1152), (100, 40), (8, 3)])
+def test_a_gpu_is_asked_only_for_int8_products_of_shapes_that_it_takes(monkeypatch, num_rows, num_inputs, num_outputs):
+    asked = []
+    product = torch._int_mm
+
+    def note(rows, weight):
+        asked.append((*rows.shape, weight.shape[1]))
+        return product(rows, weight)
+
+    monkeypatch.setattr(torch, "_int_mm", note)
+
+    result = Int8DynamicLinear(random(num_outputs, num_inputs))(random(num_rows, num_inputs, seed=1))
+
+    assert result.shape == (num_rows, num_outputs)
+    [(rows, inputs, outputs)] = asked
+    assert rows >= INT8_ROWS
+    assert inputs % INT8_WIDTHS == outputs % INT8_WIDTHS == 0
 
 
 def test_each_layout_says_what_it_takes():
@@ -102,6 +135,7 @@ def test_each_layout_says_what_it_takes():
     assert lay_out(weight, "packed").num_bytes == lay_out(weight, "plain").num_bytes == 64 * 32 * 4
     assert lay_out(weight, "int8").num_bytes == 64 * 32 + 64 * 4
     assert lay_out(weight.half(), "int8-weights").num_bytes == 64 * 32 + 64 * 2
+    assert lay_out(weight.half(), "int8-dynamic").num_bytes == 64 * 32 + 64 * 4
 
 
 @pytest.mark.parametrize("kind", [needs_kernels(PanelLinear), needs_kernels(Int8PanelLinear)])

@@ -82,4 +82,4 @@ def test_limits_beyond_a_models_positions_are_refused_with_both_numbers(gpt2):
 
 def test_int8_is_refused_for_a_model_that_is_no_t5(gpt2):
     with pytest.raises(CheckpointError, match="QUANTIZE=int8 is for T5 and mT5; this is 'gpt2'"):
-        open_folder(gpt2, is_int8=True)
+        open_folder(gpt2, quantize="int8")
