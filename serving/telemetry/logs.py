@@ -6,16 +6,21 @@ request is written as its type and the lines it passed through, without its own 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
 import sys
 import time
 import traceback
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from serving.telemetry.context import current
 
 Format = Literal["json", "text"]
+
+# how long a line may wait for others to be written with
+LATEST_S = 0.01
 
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -44,9 +49,51 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
+class LineHandler(logging.StreamHandler[TextIO]):
+    """Writes the lines of an event loop together, a moment later: hundreds of requests may be refused in one, and a
+    write for each would take as long as their answers.
+
+    Warnings, and lines of threads that have no loop, are written at once, after those that wait.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.append(self.format(record) + self.terminator)
+        except Exception:  # noqa: BLE001 (as logging does it: a line that cannot be made breaks nobody's work)
+            self.handleError(record)
+            return
+        if record.levelno >= logging.WARNING or not self._is_flushed_later():
+            self.flush()
+
+    def flush(self) -> None:
+        with self.lock or contextlib.nullcontext():
+            lines, self._lines = self._lines, []
+            try:
+                self.stream.write("".join(lines))
+                super().flush()
+            # standard output may be gone, or its reader
+            except (OSError, ValueError) as error:
+                with contextlib.suppress(OSError, ValueError, AttributeError):
+                    sys.stderr.write(f"log lines lost: {len(lines)} ({error})\n")
+
+    def _is_flushed_later(self) -> bool:
+        """Sees to it that the running loop, where there is one, flushes soon."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        if len(self._lines) == 1:
+            loop.call_later(LATEST_S, self.flush)
+        return True
+
+
 def configure(level: str, format_: Format) -> None:
     """Every logger's lines go to standard output."""
-    handler = logging.StreamHandler(sys.stdout)
+    handler = LineHandler(sys.stdout)
     handler.setFormatter(JsonFormatter() if format_ == "json" else logging.Formatter(TEXT))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # serving.server tells its own life

@@ -1,13 +1,17 @@
 """Log lines of a real server: JSON, with the ids of their request, and never with its text."""
 
+import asyncio
+import io
 import json
 import logging
 import re
+import threading
 
 import httpx
+import pytest
 
 from serving.telemetry.context import RequestContext, current
-from serving.telemetry.logs import JsonFormatter, where
+from serving.telemetry.logs import JsonFormatter, LineHandler, where
 
 SECRET = "confidentialword"
 
@@ -90,3 +94,71 @@ def test_text_for_a_terminal_is_one_setting_away(start_server):
     server = start_server(LOG_FORMAT="text").wait_healthy()
 
     assert re.search(r"INFO serving\.lifecycle: healthy", server.log)
+
+
+class Stream(io.StringIO):
+    """Remembers what was written at a time."""
+
+    def __init__(self):
+        super().__init__()
+        self.writes = []
+
+    def write(self, text):
+        self.writes.append(text)
+        return super().write(text)
+
+
+@pytest.fixture
+def logger():
+    logger = logging.Logger("lines")
+    logger.stream = Stream()
+    logger.addHandler(LineHandler(logger.stream))
+    return logger
+
+
+def test_the_lines_of_a_loop_are_written_together_and_soon(logger):
+    async def run():
+        for number in range(200):
+            logger.info("refused %d", number)
+            await asyncio.sleep(0)
+        written_at_once = len(logger.stream.writes)
+        while logger.stream.getvalue().count("\n") < 200:
+            await asyncio.sleep(0.001)
+        return written_at_once
+
+    assert asyncio.run(run()) < 100
+    assert logger.stream.getvalue().splitlines() == [f"refused {number}" for number in range(200)]
+
+
+@pytest.mark.parametrize("level", [logging.WARNING, logging.ERROR])
+def test_a_warning_is_written_at_once_after_the_lines_that_wait(logger, level):
+    async def run():
+        logger.info("first")
+        assert logger.stream.writes == []
+        logger.log(level, "second")
+        assert logger.stream.getvalue() == "first\nsecond\n"
+        logger.info("third")
+
+    asyncio.run(run())
+    logger.handlers[0].close()
+    logger.handlers[0].flush()
+    assert logger.stream.getvalue() == "first\nsecond\nthird\n"
+
+
+def test_a_thread_without_a_loop_writes_its_lines_at_once_and_those_that_wait(logger):
+    async def run():
+        logger.info("first")
+        thread = threading.Thread(target=logger.info, args=("second",))
+        thread.start()
+        thread.join()
+        return logger.stream.getvalue()
+
+    assert asyncio.run(run()) == "first\nsecond\n"
+
+
+def test_lines_that_cannot_be_written_are_told_of_and_break_nobodys_work(logger, capsys):
+    logger.stream.close()
+
+    logger.info("lost")
+
+    assert "log lines lost: 1 (I/O operation on closed file)" in capsys.readouterr().err
