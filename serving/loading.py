@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from serving.checkpoint.bucket_folder import fetch
 from serving.checkpoint.folder import Checkpoint, Wanted, load, runs_on_cpus
-from serving.checkpoint.tokenizer import load_tokenizer
 from serving.config import ServerConfig
 from serving.engine.memory import Plan, Room
 from serving.engine.protocol import Engine
@@ -27,6 +26,7 @@ from serving.workers.layouts import candidates
 from serving.workers.messages import Layout, Settings
 from serving.workers.nursery_process import NurseryProcess
 from serving.workers.pool import WorkerPool
+from serving.workers.tokenizer_process import load_apart
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class Loader:
         nursery = NurseryProcess(Settings(folder, wanted, layouts, config.log_level, config.log_format))
         self._nursery = nursery
         with ThreadPoolExecutor(1) as beside:
-            tokenizer = beside.submit(load_tokenizer, config.model_dir)
+            tokenizer = beside.submit(load_apart, config.model_dir)
             loaded = nursery.wait_loaded(self._lifecycle)
             self._tokenizer = tokenizer.result()
         self._plan, self._layout = loaded.plan, loaded.layout

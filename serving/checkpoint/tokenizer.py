@@ -26,21 +26,34 @@ def load_tokenizer(folder: Path) -> FolderTokenizer:
         )
     try:
         wrapper = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        return FolderTokenizer(wrapper)
+        return FolderTokenizer(wrapper.backend_tokenizer)
     except Exception as error:
         raise CheckpointError(f"the tokenizer in {folder} does not load: {error}") from error
 
 
 class FolderTokenizer:
-    """The folder's own tokenizer. Uses the Rust tokenizer directly: the wrapper around it is not thread-safe."""
+    """The folder's own tokenizer, in Rust: transformers' wrapper around it is not thread-safe."""
 
-    def __init__(self, wrapper: Any) -> None:
-        self._backend = wrapper.backend_tokenizer
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
         self._backend.no_truncation()
         self._backend.no_padding()
         self.open_ids = _open_ids(self._backend)
         self.rewrites = _rewrites(self._backend)
         self.num_tokens: int = self._backend.get_vocab_size(with_added_tokens=True)
+
+    def state(self) -> dict[str, Any]:
+        """All of it, as JSON has it; `from_state` takes it back, without transformers."""
+        return {"tokenizer": self._backend.to_str(), "encode_special_tokens": self._backend.encode_special_tokens}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> FolderTokenizer:
+        set_libraries()
+        import tokenizers
+
+        backend = tokenizers.Tokenizer.from_str(state["tokenizer"])
+        backend.encode_special_tokens = state["encode_special_tokens"]
+        return cls(backend)
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self._backend.encode(text).ids

@@ -8,7 +8,6 @@ no threads: a fork copies the calling thread alone, and OpenMP's pool must not e
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import logging
 import os
@@ -21,11 +20,10 @@ from serving.checkpoint.errors import CheckpointError
 from serving.checkpoint.folder import LoadedModel, load_model
 from serving.telemetry.logs import configure
 from serving.workers import layouts
+from serving.workers.child import die_with
 from serving.workers.messages import Failed, Hired, Loaded, Phase, Settings
 
 log = logging.getLogger(__name__)
-
-PR_SET_PDEATHSIG = 1
 
 
 def main(fd: int) -> int:
@@ -118,9 +116,7 @@ def _be_worker(loaded: LoadedModel, fd: int, num_slots: int, *, nursery: int) ->
 
     status = 1
     try:
-        with contextlib.suppress(OSError, AttributeError):  # Linux alone; elsewhere the closed connection has to do
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != nursery:  # it died before it could be asked to take us with it
+        if not die_with(nursery):
             return
         work(T5Engine.for_model(loaded, num_slots=num_slots, num_threads=1), Connection(fd))
         status = 0

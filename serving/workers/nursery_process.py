@@ -10,13 +10,12 @@ import socket
 import subprocess
 import sys
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from serving.checkpoint.errors import CheckpointError
 from serving.checkpoint.folder import Progress
+from serving.workers.child import environment
 from serving.workers.messages import Failed, Hired, Loaded, Phase, Settings
 
-ROOT = Path(__file__).resolve().parents[2]
 END_S = 5.0
 
 
@@ -29,12 +28,11 @@ class NurseryProcess:
 
     def __init__(self, settings: Settings) -> None:
         ours, theirs = socket.socketpair()
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "serving.workers.nursery", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            env=os.environ | {"PYTHONPATH": path},
+            env=environment(),
         )
         theirs.close()
         self._socket = ours

@@ -21,7 +21,7 @@ def tokenizer(tiny):
 
     from serving.checkpoint.tokenizer import FolderTokenizer
 
-    return FolderTokenizer(AutoTokenizer.from_pretrained(tiny))
+    return FolderTokenizer(AutoTokenizer.from_pretrained(tiny).backend_tokenizer)
 
 
 @pytest.fixture(scope="module")

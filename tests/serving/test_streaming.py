@@ -18,7 +18,7 @@ NUM_ANSWERS = 400
 def folder_tokenizer(wrapper):
     from serving.checkpoint.tokenizer import FolderTokenizer
 
-    return FolderTokenizer(wrapper), len(wrapper)
+    return FolderTokenizer(wrapper.backend_tokenizer), len(wrapper)
 
 
 @pytest.fixture(scope="module")

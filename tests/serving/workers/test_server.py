@@ -100,6 +100,13 @@ def test_workers_do_not_outlive_a_killed_server(server):
     assert set(processes_of_session(session)) <= {session}
 
 
+def test_the_server_itself_holds_no_pytorch_beside_its_workers(server):
+    assert httpx.post(server.url + "/predict", json=BODY, timeout=60).status_code == 200
+
+    assert "libtorch" not in Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert all("libtorch" in Path(f"/proc/{pid}/maps").read_text() for pid in workers_of(server.process.pid))
+
+
 def test_the_layout_is_measured_and_said_and_may_be_set(start_server):
     measured = start_server(NUM_WORKERS=0, NUM_THREADS=0, LOG_FORMAT="text").wait_healthy()
     found = re.search(r"layout: (\d) worker process.*\(tokens per second of 16 sequences", measured.log)

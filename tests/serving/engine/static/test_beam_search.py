@@ -280,7 +280,7 @@ def test_an_encoder_decoder_of_transformers_searches_beams_too(reference, tiny):
     from serving.checkpoint.tokenizer import FolderTokenizer
 
     _, model = reference
-    tokenizer = FolderTokenizer(AutoTokenizer.from_pretrained(tiny))
+    tokenizer = FolderTokenizer(AutoTokenizer.from_pretrained(tiny).backend_tokenizer)
     sequences = [
         Sequence(
             0,
