@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.text import REPLACEMENT, TextStream
+import serving.text
+from serving.text import MOST_ANEW, REPLACEMENT, TextStream
 
 ROOT = Path(__file__).parents[2]
 NUM_ANSWERS = 400
@@ -92,6 +93,36 @@ def test_pieces_joined_are_the_decoded_answer_for_any_tokens(tokenizer):
 
         assert shown[-1] == final == encoder.decode(ids)
         assert all(final.startswith(text) for text in shown), ids
+
+
+def test_pieces_of_a_long_answer_are_the_decoded_answer_though_its_beginning_is_decoded_once(tokenizer, monkeypatch):
+    encoder, num_ids = tokenizer
+    monkeypatch.setattr(serving.text, "NUM_ANEW", 8)
+    monkeypatch.setattr(serving.text, "MOST_ANEW", 16)
+    parts = answers(num_ids, seed=4)
+    for _ in range(NUM_ANSWERS // 10):
+        ids = list(itertools.chain.from_iterable(itertools.islice(parts, 10)))
+        shown, final = stream(encoder, ids)
+
+        assert shown[-1] == final == encoder.decode(ids)
+        assert all(final.startswith(text) for text in shown), ids
+
+
+def test_a_token_of_a_long_answer_costs_no_more_decoding_than_one_of_a_short_one(tokenizer):
+    encoder, _ = tokenizer
+    ids = encoder.encode("a b, Zürich. " * 600)
+    assert len(ids) > 2000
+    decoded = []
+
+    class Counting:
+        open_ids, rewrites = encoder.open_ids, encoder.rewrites
+
+        def decode(self, ids):
+            decoded.append(len(ids))
+            return encoder.decode(ids)
+
+    assert stream(Counting(), ids)[1] == encoder.decode(ids)
+    assert max(decoded) <= MOST_ANEW + 1
 
 
 def test_no_piece_holds_half_a_character(tokenizer):
