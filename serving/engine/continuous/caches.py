@@ -81,9 +81,12 @@ class Caches:
         """Copies what slots hold of their answers into others, none of which is a source, up to `num_target` keys."""
         if not targets:
             return
-        for tensors in (self.self_keys, self.self_values):
-            for tensor in tensors:
-                tensor[targets, :, :num_target] = tensor[sources, :, :num_target]
+        for layer in self.self_layers:
+            if layer.is_cuda:  # one kernel for all of them
+                layer[:, targets, :, :num_target] = layer[:, sources, :, :num_target]
+                continue
+            for source, target in zip(sources, targets, strict=True):
+                layer[:, target, :, :num_target] = layer[:, source, :, :num_target]
 
     def clear(self, slot: int) -> None:
         """Zeroes a slot in which something was not finite."""

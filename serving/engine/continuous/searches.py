@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 import torch
@@ -88,29 +89,30 @@ class Searches:
         """Of each search, likeliest first; none where a row's scores are not finite. The host waits once for all."""
         rows = [row for group in self._groups for row in group.rows]
         scores_RV = self._output.scores(x_RM)
-        best_R = scores_RV.max(-1).values
+        best_R = scores_RV.amax(-1)
         logprobs_RV = scores_RV.log_softmax(-1)
         if any(row.draw.request.repetition_penalty != 1 for row in rows):
             penalise(logprobs_RV, [row.draw for row in rows])
         so_far = [score for group in self._groups for score in group.search.scores]
-        sums_RV = logprobs_RV + torch.tensor(so_far, device=x_RM.device)[:, None]
+        sums_RV = logprobs_RV.add_(torch.tensor(so_far, device=x_RM.device)[:, None])
+        # the likeliest of a search are among the likeliest of its rows, which one pass finds for all of them
+        most = min(max(group.search.num_candidates for group in self._groups), sums_RV.shape[-1])
+        sums_RC, tokens_RC = sums_RV.topk(most)
         parts, begin = [], 0
         for group in self._groups:
-            sums_C, where_C = sums_RV[begin : begin + len(group.rows)].flatten().topk(group.search.num_candidates)
-            parts += [sums_C.double(), where_C.double()]
-            begin += len(group.rows)
-        numbers = torch.cat([best_R.double(), *parts]).tolist()
-        best, numbers = numbers[: len(rows)], numbers[len(rows) :]
-        found, vocabulary = [], scores_RV.shape[-1]
+            end = begin + len(group.rows)
+            sums_C, where_C = sums_RC[begin:end].flatten().topk(group.search.num_candidates)
+            parts += [sums_C.double(), (where_C // most).double(), tokens_RC[begin:end].flatten()[where_C].double()]
+            begin = end
+        told = iter(torch.cat([best_R.double(), *parts]).tolist())
+        is_finite = iter([math.isfinite(best) for best in islice(told, len(rows))])
+        found = []
         for group in self._groups:
-            size = group.search.num_candidates
-            sums, places, numbers = numbers[:size], numbers[size : 2 * size], numbers[2 * size :]
-            mine, best = best[: len(group.rows)], best[len(group.rows) :]
+            sums, beams, tokens = ([*islice(told, group.search.num_candidates)] for _ in range(3))
             candidates = [
-                Candidate(score, int(place) // vocabulary, int(place) % vocabulary)
-                for score, place in zip(sums, places, strict=True)
+                Candidate(score, int(beam), int(token)) for score, beam, token in zip(sums, beams, tokens, strict=True)
             ]
-            found.append(candidates if all(map(math.isfinite, mine)) else [])
+            found.append(candidates if all([*islice(is_finite, len(group.rows))]) else [])
         return found
 
     def _follow(self, group: Group, parents: list[int], slots: dict[int, int]) -> None:
