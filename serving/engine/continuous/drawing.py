@@ -1,8 +1,8 @@
 # ruff: noqa: N803 (shape-suffixed tensor names)
 """Draws the next token of every row of a batch at once, each by its own parameters.
 
-Knows tensors and `Sampling`; knows no model, no scheduler. The rules are those of transformers' logits processors,
-in their order: repetition penalty, temperature, top-k, top-p, draw.
+Knows tensors; knows no model, no scheduler. The rules are those of transformers' logits processors, in their order:
+repetition penalty, temperature, top-k, top-p, draw; the last four are `sampling`'s.
 
 A draw uses one number from [0, 1) that belongs to the sequence, made by its own generator on the host: the same
 seed gives the same tokens on a CPU and on a GPU, alone and in any batch.
@@ -18,11 +18,12 @@ from typing import Protocol
 
 import torch
 
+from serving.engine.continuous.sampling import Settings, sample
 from serving.request import ValidRequest
 from serving.sequence import LEAST_LOGPROB, Likelihood
 
-# B rows of the batch, M width of their states, R rows of it that are not plain greedy, V vocabulary,
-# T tokens so far (start token included).
+# B rows of the batch, M width of their states, R some of its rows, P those with a penalty, V vocabulary, T tokens so
+# far (start token included).
 
 
 @dataclass(slots=True)
@@ -42,14 +43,10 @@ class Draw:
         self.chance = random.Random(seed)  # noqa: S311 (tokens, not secrets)
 
     @property
-    def is_plain(self) -> bool:
-        """Greedy without penalty: the likeliest token, and nothing to compute."""
-        return self.request.sampling is None and self.request.repetition_penalty == 1
-
-    @property
     def needs_scores(self) -> bool:
-        """More is wanted than the likeliest token."""
-        return not self.is_plain or self.request.num_logprobs is not None
+        """More is wanted than the likeliest token: a draw, a penalty, or what tokens' probabilities are."""
+        request = self.request
+        return request.sampling is not None or request.repetition_penalty != 1 or request.num_logprobs is not None
 
 
 class Output(Protocol):
@@ -86,16 +83,37 @@ def draw(x_BM: torch.Tensor, rows: Seq[Draw], output: Output) -> tuple[list[int]
 
 
 def _draw_mixed(scores_BV: torch.Tensor, rows: Seq[Draw]) -> tuple[list[int], list[bool]]:
-    chosen = [index for index, row in enumerate(rows) if not row.is_plain]
     # NaN or +inf anywhere makes the row's maximum NaN or +inf
-    best_B, tokens_B = scores_BV.max(-1)
-    if chosen:
-        where_R = torch.tensor(chosen, device=scores_BV.device)
-        tokens_B[where_R] = _draw_rows(scores_BV[where_R], [rows[index] for index in chosen])
+    best_B = scores_BV.amax(-1)
+    penalised = [index for index, row in enumerate(rows) if row.request.repetition_penalty != 1]
+    sampled = [index for index, row in enumerate(rows) if row.request.sampling is not None]
+    greedy = [index for index, row in enumerate(rows) if row.request.sampling is None]
+    adjusted_BV = scores_BV
+    if penalised:
+        less_PV = _at(scores_BV, penalised).clone()
+        penalise(less_PV, [rows[index] for index in penalised])
+        adjusted_BV = scores_BV.index_put((_places(penalised, scores_BV),), less_PV)
+    tokens_B = torch.empty(len(rows), dtype=torch.int64, device=scores_BV.device)
+    if greedy:
+        tokens_B[_places(greedy, scores_BV)] = _at(adjusted_BV, greedy).argmax(-1)
+    if sampled:
+        samplings = [sampling for row in rows if (sampling := row.request.sampling) is not None]
+        uniform = [rows[index].chance.random() for index in sampled]
+        settings = Settings.of(samplings, uniform, scores_BV.device)
+        tokens_B[_places(sampled, scores_BV)] = sample(_at(adjusted_BV, sampled), settings)
     both_2B = torch.stack([tokens_B, torch.isfinite(best_B).long()])
     tokens, finite = both_2B.tolist()
     _tell_likelihoods(scores_BV, rows, tokens)
     return tokens, [bool(value) for value in finite]
+
+
+def _places(indices: list[int], like: torch.Tensor) -> torch.Tensor:
+    return torch.tensor(indices, device=like.device)
+
+
+def _at(scores_BV: torch.Tensor, indices: list[int]) -> torch.Tensor:
+    """These rows; all of them without a copy."""
+    return scores_BV if len(indices) == len(scores_BV) else scores_BV[_places(indices, scores_BV)]
 
 
 def _tell_likelihoods(scores_BV: torch.Tensor, rows: Seq[Draw], tokens: list[int]) -> None:
@@ -114,38 +132,6 @@ def _tell_likelihoods(scores_BV: torch.Tensor, rows: Seq[Draw], tokens: list[int
         rows[index].likelihood = Likelihood(taken[place], tuple(zip(ids[place][:num], best[place][:num], strict=True)))
 
 
-def _draw_rows(scores_RV: torch.Tensor, rows: list[Draw]) -> torch.Tensor:
-    """Tokens [R]. A row that does not sample gets its likeliest token after the penalty."""
-    device = scores_RV.device
-    if any(row.request.repetition_penalty != 1 for row in rows):
-        penalise(scores_RV, rows)
-    sampled = [index for index, row in enumerate(rows) if row.request.sampling is not None]
-    tokens_R = scores_RV.argmax(-1)
-    if not sampled:
-        return tokens_R
-    settings = [rows[index].request.sampling for index in sampled]
-    uniform = [rows[index].chance.random() for index in sampled]
-    numbers_4R = torch.tensor(
-        [
-            [s.temperature for s in settings if s],
-            [float(s.top_k) for s in settings if s],
-            [s.top_p for s in settings if s],
-            uniform,
-        ],
-        dtype=torch.float64,
-    ).to(device)
-    temperature_R, top_k_R, top_p_R, uniform_R = numbers_4R
-    # rows that are not finite are reported by `draw`; here they must not spoil a sort
-    kept_RV = scores_RV[torch.tensor(sampled, device=device)].nan_to_num_(0, 0, 0) / temperature_R[:, None].float()
-    largest_k = max(s.top_k for s in settings if s)
-    if largest_k:
-        _keep_top_k(kept_RV, top_k_R.long(), min(largest_k, kept_RV.shape[-1]))
-    if any(s.top_p < 1 for s in settings if s):
-        _keep_top_p(kept_RV, top_p_R.float())
-    tokens_R[torch.tensor(sampled, device=device)] = _pick(kept_RV, uniform_R)
-    return tokens_R
-
-
 def penalise(scores_RV: torch.Tensor, rows: list[Draw]) -> None:
     """Makes tokens that were generated less likely, the start token included, as transformers counts them."""
     longest = max(len(row.token_ids) for row in rows)
@@ -155,28 +141,3 @@ def penalise(scores_RV: torch.Tensor, rows: list[Draw]) -> None:
     penalty_R1 = torch.tensor([[row.request.repetition_penalty] for row in rows], device=scores_RV.device)
     seen_RT = scores_RV.gather(1, ids_RT)
     scores_RV.scatter_(1, ids_RT, torch.where(seen_RT < 0, seen_RT * penalty_R1, seen_RT / penalty_R1))
-
-
-def _keep_top_k(scores_RV: torch.Tensor, top_k_R: torch.Tensor, largest_k: int) -> None:
-    """Drops what is less likely than a row's k-th token; ties with it stay. 0 keeps all."""
-    best_RK = scores_RV.topk(largest_k).values
-    least_R1 = best_RK.gather(1, (top_k_R.clamp(1, largest_k) - 1)[:, None])
-    least_R1.masked_fill_((top_k_R == 0)[:, None], -torch.inf)
-    scores_RV.masked_fill_(scores_RV < least_R1, -torch.inf)
-
-
-def _keep_top_p(scores_RV: torch.Tensor, top_p_R: torch.Tensor) -> None:
-    """Drops the unlikeliest tokens that together have at most 1 - p, never the likeliest one. p = 1 keeps all."""
-    ascending_RV, order_RV = scores_RV.sort(-1)
-    is_dropped_RV = ascending_RV.softmax(-1).cumsum(-1) <= (1 - top_p_R)[:, None]
-    is_dropped_RV[:, -1] = False
-    is_dropped_RV &= (top_p_R < 1)[:, None]
-    scores_RV.masked_fill_(is_dropped_RV.scatter(1, order_RV, is_dropped_RV), -torch.inf)
-
-
-def _pick(scores_RV: torch.Tensor, uniform_R: torch.Tensor) -> torch.Tensor:
-    """The token at whose probability the running sum passes `uniform`."""
-    sums_RV = scores_RV.softmax(-1).double().cumsum(-1)
-    marks_R1 = (uniform_R * sums_RV[:, -1])[:, None]
-    tokens_R: torch.Tensor = torch.searchsorted(sums_RV, marks_R1, right=True)[:, 0]
-    return tokens_R.clamp_(max=scores_RV.shape[-1] - 1)
