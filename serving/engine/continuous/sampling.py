@@ -3,7 +3,8 @@
 
 Knows tensors and `Sampling`; knows no sequences, no model. A row's token is the one at which the running sum of its
 probabilities, likeliest first, passes the row's number from [0, 1). So hardly ever is more than the likeliest few
-looked at: a sort of a whole vocabulary would take longer than the decoder.
+looked at: a sort of a whole vocabulary would take longer than the decoder. Where all tokens may be drawn, those
+beyond the likeliest few need no order.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ class Settings:
         numbers_4R = torch.tensor([temperature, top_k, top_p, uniform], dtype=torch.float64).to(device)
         return cls(*numbers_4R)
 
+    @property
+    def are_free(self) -> torch.Tensor:
+        """Rows of which all tokens may be drawn, [R]."""
+        return (self.top_k_R == 0) & (self.top_p_R >= 1)
+
     def at(self, where_R: torch.Tensor) -> Settings:
         return Settings(
             self.temperature_R[where_R], self.top_k_R[where_R], self.top_p_R[where_R], self.uniform_R[where_R]
@@ -57,7 +63,13 @@ def sample(scores_RV: torch.Tensor, settings: Settings) -> torch.Tensor:
         best_RK = scaled_RV[left_R].topk(num_looked)
         place_R, is_decided_R = _pick(best_RK.values, settings.at(left_R), total_R=total_R[left_R])
         tokens_R[left_R] = best_RK.indices.gather(1, place_R[:, None])[:, 0]
-        left_R = left_R[~is_decided_R]
+        is_free_R = ~is_decided_R & settings.are_free[left_R]
+        if is_free_R.any():
+            free_R = left_R[is_free_R]
+            tokens_R[free_R] = _pick_beyond(
+                scaled_RV[free_R], best_RK.indices[is_free_R], settings.uniform_R[free_R], total_R=total_R[free_R]
+            )
+        left_R = left_R[~(is_decided_R | is_free_R)]
         if not len(left_R):
             return tokens_R
         num_looked = min(WIDER * num_looked, num_tokens)
@@ -91,3 +103,15 @@ def _pick(
     knows_k_R = ~has_k_R | (scores_RK[:, -1] < least_R)
     knows_p_R = ~has_p_R | (num_kept_R < num_looked)
     return torch.minimum(place_R, num_kept_R - 1), (place_R < num_kept_R) & knows_k_R & knows_p_R
+
+
+def _pick_beyond(
+    scores_RV: torch.Tensor, best_RK: torch.Tensor, uniform_R: torch.Tensor, *, total_R: torch.Tensor
+) -> torch.Tensor:
+    """Tokens [R] other than a row's likeliest, `best_RK`, whose probabilities do not add up to its number."""
+    weights_RV = (scores_RV - total_R[:, None]).nan_to_num_(0, 0, -math.inf).exp_()
+    known_R = weights_RV.gather(1, best_RK).double().sum(-1)
+    sums_RV = weights_RV.scatter_(1, best_RK, 0).double().cumsum_(-1)
+    part_R = ((uniform_R - known_R) / (1 - known_R).clamp(min=1e-12)).clamp(0, 1 - 2**-53)
+    tokens_R: torch.Tensor = torch.searchsorted(sums_RV, (part_R * sums_RV[:, -1])[:, None], right=True)[:, 0]
+    return tokens_R.clamp_(max=scores_RV.shape[1] - 1)
