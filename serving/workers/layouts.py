@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 
 PROBE_S = 0.4
 NUM_ROUNDS = 2
-# More processes are taken as soon as they are nearly as fast: threads of one step wait for each other, and lose more
-# than this when the server itself, or its clients, want a core (docs/decisions/0012-one-thread-workers-that-sleep.md).
-NEARLY = 0.95
+# Fewer processes are taken as long as they are nearly as fast: who reads tokens as they come waits less between two of
+# them, since a newcomer's prompt is encoded on all cores (docs/decisions/0012-one-thread-workers-that-sleep.md).
+NEARLY = 0.85
 # more threads for one sequence must be faster by this: their cores are not free
 WORTH = 1.05
 
@@ -42,13 +42,13 @@ def candidates(num_cores: int, *, num_workers: int = 0, num_threads: int = 0) ->
 
 
 def choose(pairs: Pairs, step_for: StepFor, *, num_rows: int) -> Layout:
-    """The pair with which `num_rows` sequences advance fastest; of those nearly as fast, the one with most workers.
+    """The pair with which `num_rows` sequences advance fastest; of those nearly as fast, the one with fewest workers.
 
     Then, where there are several workers, the number of threads for one that works alone on one sequence.
     """
     speeds = _speeds(pairs, step_for, num_rows=num_rows) if len(pairs) > 1 else dict.fromkeys(pairs, 0.0)
     fastest = max(speeds.values())
-    best = [pair for pair in pairs if speeds[pair] >= NEARLY * fastest][-1]
+    best = next(pair for pair in pairs if speeds[pair] >= NEARLY * fastest)
     layout = Layout(*best, alone_threads=_alone(*best, step_for))
     shown = ", ".join(f"{n} x {t}: {speed:.0f}" for (n, t), speed in speeds.items())
     log.info("layout: %s (tokens per second of %d sequences, by workers x threads: %s)", layout, num_rows, shown)
