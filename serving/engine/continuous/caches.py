@@ -136,7 +136,7 @@ def _zeros(shape: tuple[int, ...], *, dtype: torch.dtype, device: torch.device) 
         return torch.zeros(shape, dtype=dtype, device=device)
     # The system's own zeroed pages cost nothing until they are written, where torch would write them all. Small pages:
     # slots are written a few rows at a time, and a huge page, which numpy asks for, would be zeroed whole for each
-    # of them while everyone else's tokens wait (130 ms for the first step of fifty, and twice the memory).
+    # of them while everyone else's tokens wait (130 ms for the first step of fifty).
     kind = np.dtype(known[dtype])
     memory = mmap.mmap(-1, math.prod(shape) * kind.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with contextlib.suppress(OSError, AttributeError):  # systems without huge pages know no such advice
