@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from serving import sagemaker_host
 from serving.access.keys import KeysError, new_entry
-from serving.app import create_app
+from serving.app import create_front
 from serving.chat import ChatTemplateError
 from serving.config import ServerConfig, describe, explain
 from serving.errors import NotReady
@@ -125,8 +125,10 @@ def compose(
         lifecycle.draining()
         dispatcher.stop(NotReady("the server is going away; send the request to another", retry_after_s=5))
 
+    front = create_front(config, generator=generator, lifecycle=lifecycle, metrics=metrics, tracing=tracing)
     server = Server(
-        create_app(config, generator=generator, lifecycle=lifecycle, metrics=metrics, tracing=tracing),
+        front.app,
+        shed=front.shedder.refusal if front.shedder is not None else None,
         host=config.host,
         port=config.port,
         grace_s=config.shutdown_grace_s,

@@ -6,6 +6,7 @@ says whose it is.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -21,10 +22,12 @@ from serving.chat import ChatTemplate
 from serving.config import ServerConfig
 from serving.errors import NotAllowed, NotFound, ServingError
 from serving.exchange.exchange import Exchange
+from serving.exchange.journal import Journal
 from serving.exchange.observed import REQUEST_ID, Observed
 from serving.exchange.raw import Raw, RawBodies
 from serving.exchange.refusals import Refusals, Wire
 from serving.exchange.room import Room
+from serving.exchange.shedding import LoadShedder
 from serving.generation import Generator
 from serving.lifecycle import Lifecycle
 from serving.telemetry.metrics import ServerMetrics
@@ -41,14 +44,22 @@ from serving.wires.torchserve import TorchServeWire
 from serving.wires.vertex.wire import VertexWire
 
 
-def create_app(
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What connections ask: `shedder`, where there is one, before a request is the application's."""
+
+    app: FastAPI
+    shedder: LoadShedder | None
+
+
+def create_front(
     config: ServerConfig,
     *,
     generator: Generator,
     lifecycle: Lifecycle,
     metrics: ServerMetrics,
     tracing: Tracing | None = None,
-) -> FastAPI:
+) -> Front:
     app = FastAPI(
         title="Flan-T5 server",
         description=f"Serves {config.name}. Health, predictions, metrics.",
@@ -72,8 +83,9 @@ def create_app(
 
     app.add_exception_handler(ServingError, render)
     app.add_exception_handler(HTTPException, render)
+    rules = _rules(config)
     app.add_middleware(Room, generator=generator, refusals=refusals, client_header=config.client_header)
-    app.add_middleware(Gate, rules=_rules(config), refusals=refusals)
+    app.add_middleware(Gate, rules=rules, refusals=refusals)
     if config.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -83,8 +95,12 @@ def create_app(
             expose_headers=[REQUEST_ID, "retry-after"],
         )
     routes = dict.fromkeys(route for wire in wires for route in wire.predictions)
-    app.add_middleware(Observed, routes=tuple(routes), refusals=refusals, metrics=metrics, tracing=tracing)
-    return app
+    journal = Journal(tuple(routes), metrics=metrics, tracing=tracing)
+    app.add_middleware(Observed, journal=journal, refusals=refusals)
+    if config.cors_origins or not rules.is_open:
+        return Front(app, shedder=None)
+    shedder = LoadShedder(generator=generator, journal=journal, refusals=refusals, client_header=config.client_header)
+    return Front(app, shedder)
 
 
 def _wires(config: ServerConfig, generator: Generator, lifecycle: Lifecycle) -> list[Wire]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import signal
 import socket
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from fastapi import FastAPI
 
-from serving.connection import Connection
+from serving.connection import Connection, Shed
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ KEEP_ALIVE_S = 65  # longer than load balancers keep an idle connection, so that
 class Server:
     """One run of the HTTP server.
 
+    shed: asked first for the answer to a request; see `Connection`.
     on_stop: called once, at the first signal. is_idle: whether every accepted request has its answer.
     on_grace_over: called when they have had their time, or at a second signal. on_ended: called once, at the very end.
     """
@@ -42,6 +44,7 @@ class Server:
         self,
         app: FastAPI,
         *,
+        shed: Shed | None,
         host: str,
         port: int,
         grace_s: float,
@@ -63,7 +66,7 @@ class Server:
                 app,
                 host=host,
                 port=port,
-                http=Connection,
+                http=functools.partial(Connection, shed=shed),  # type: ignore[arg-type]
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -36,6 +36,11 @@ class Rules:
     client_header: str
     quotas: Quotas = field(default_factory=Quotas)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether everyone is let in, as often as they like."""
+        return self.keys is None and not self.quota.requests and not self.quota.tokens
+
 
 class Gate:
     """ASGI middleware."""

@@ -1,26 +1,23 @@
-"""Around every request: its ids, its count, its log line, its trace, and an answer when our own code fails.
+"""Around every request: its ids, its place in the journal, and an answer when our own code fails.
 
-Knows ASGI, metrics and traces; knows no wire's words and no engine.
+Knows ASGI; knows no wire's words and no engine.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.errors import ServingError
+from serving.exchange.journal import Journal
 from serving.exchange.refusals import Refusals
 from serving.telemetry.context import RequestContext, current, read
 from serving.telemetry.logs import where
-from serving.telemetry.metrics import ABORTED, INTERNAL, ServerMetrics
-from serving.telemetry.tracing import Tracing
+from serving.telemetry.metrics import ABORTED, INTERNAL
 
 log = logging.getLogger(__name__)
 
@@ -34,21 +31,10 @@ class Observed:
     `http_STATUS`. `request.state.is_prediction` tells those inside which requests these are.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        routes: Sequence[str],
-        refusals: Refusals,
-        metrics: ServerMetrics,
-        tracing: Tracing | None,
-    ) -> None:
-        """`routes` are path templates, such as /predictions/{model}: a log line names them, not what a client wrote."""
+    def __init__(self, app: ASGIApp, *, journal: Journal, refusals: Refusals) -> None:
         self._app = app
-        self._routes = [(compile_path(route)[0], route) for route in routes]
+        self._journal = journal
         self._refusals = refusals
-        self._metrics = metrics
-        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,7 +44,7 @@ class Observed:
         context = read(headers.get(REQUEST_ID), headers.get("traceparent"))
         token = current.set(context)
         try:
-            route = next((template for pattern, template in self._routes if pattern.match(scope["path"])), None)
+            route = self._journal.route_of(scope["path"])
             if route is not None:
                 await self._count(scope, receive, send, context, route)
             else:
@@ -70,20 +56,14 @@ class Observed:
         state = scope.setdefault("state", {})
         state["is_prediction"] = True
         status = _Status(send, context)
-        started = time.monotonic()
-        self._metrics.begin()
+        started = self._journal.begin()
         failure: str | None = ABORTED
         try:
             await self._guarded(scope, receive, status)
             failure = state.get("failure") or (None if status.code < 400 else f"http_{status.code}")
         finally:
-            seconds = time.monotonic() - started
-            self._metrics.end(failure=failure, seconds=seconds)
-            _tell(f"{scope['method']} {route}", status.code, failure, seconds)
-            if self._tracing is not None:
-                self._tracing.record(
-                    context, f"{scope['method']} {route}", started=started, status=status.code, failure=failure
-                )
+            what = f"{scope['method']} {route}"
+            self._journal.end(context, what, started=started, status=status.code, failure=failure)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: _Status) -> None:
         """Answers 500 where the application fails: outside of it, a server would log the exception with its text."""
@@ -97,18 +77,6 @@ class Observed:
             if not send.code:
                 failure = ServingError(f"an unexpected {type(error).__name__}; the server's log has the details")
                 await self._refusals.response(HTTPConnection(scope), failure)(scope, receive, send)
-
-
-def _tell(what: str, status: int, failure: str | None, seconds: float) -> None:
-    outcome = failure or "ok"
-    log.info(
-        "%s -> %d %s in %.3f s",
-        what,
-        status,
-        outcome,
-        seconds,
-        extra={"fields": {"status": status, "outcome": outcome, "seconds": round(seconds, 4)}},
-    )
 
 
 class _Status:

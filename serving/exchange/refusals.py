@@ -34,10 +34,18 @@ class Wire(Protocol):
 
 
 class Refusals:
-    """One per server. The first wire that owns a path answers for it; the last one given for all other paths."""
+    """One per server. The first wire that owns a path answers for it, then its beginning; the last for all others."""
 
     def __init__(self, wires: Sequence[Wire]) -> None:
-        self._wires = wires
+        self._last = wires[-1]
+        self._exact: dict[str, Wire] = {}
+        self._beginnings: list[tuple[str, Wire]] = []
+        for wire in wires:
+            for owned in wire.paths:
+                if owned.endswith("/"):
+                    self._beginnings.append((owned, wire))
+                else:
+                    self._exact.setdefault(owned, wire)
 
     def response(self, request: HTTPConnection, error: ServingError) -> JSONResponse:
         status, body = self._wire(request).refusal(error)
@@ -54,7 +62,6 @@ class Refusals:
         if spoken is not None:
             return spoken
         path = request.scope["path"]
-        for wire in self._wires:
-            if any(path == owned or (owned.endswith("/") and path.startswith(owned)) for owned in wire.paths):
-                return wire
-        return self._wires[-1]
+        if path in self._exact:
+            return self._exact[path]
+        return next((wire for beginning, wire in self._beginnings if path.startswith(beginning)), self._last)

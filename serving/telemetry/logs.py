@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import sys
@@ -22,6 +23,9 @@ Format = Literal["json", "text"]
 # how long a line may wait for others to be written with
 LATEST_S = 0.01
 
+# `json.dumps` would make an encoder for each line
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -35,7 +39,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         seconds, millis = divmod(int(record.created * 1000), 1000)
         line: dict[str, Any] = {
-            "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{millis:03}Z",
+            "time": f"{_moment(seconds)}.{millis:03}Z",
             "severity": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
@@ -46,7 +50,12 @@ class JsonFormatter(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _encode(line)
+
+
+@functools.lru_cache(maxsize=1)
+def _moment(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
