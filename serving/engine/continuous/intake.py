@@ -15,6 +15,10 @@ from serving.sequence import Sequence
 
 # a step of a few rows reads all weights as a step of many does: a newcomer is worth the wait of so many who run
 CROWD = 4
+# tokens that are read as they come have at most so many times the gaps of those of a sequence that runs alone,
+WATCHED_GAP = 2.5
+# until so many wait for their turn to be encoded
+QUEUE = 6
 
 
 class Intake:
@@ -30,6 +34,11 @@ class Intake:
         """Drops the run under way when none of its sequences is among those with these `id()`s."""
         if self._run is not None and not any(id(sequence) in ids for sequence in self._run.sequences):
             self._run = None
+
+    @property
+    def num_inside(self) -> int:
+        """Sequences that are being encoded."""
+        return len(self._run.sequences) if self._run is not None else 0
 
     def advance(self, waiting: Seq[Sequence], *, num_free: int, seconds: float | None) -> EncoderRun | None:
         """Encodes the oldest of `waiting` for about so many seconds, or until they are done when None.
@@ -77,12 +86,19 @@ class Intake:
         return len(newcomers) > 1
 
 
-def spare_steps(num_rows: int, num_waiting: int, *, is_watched: bool) -> float:
-    """For how many steps' time newcomers are encoded between two steps.
+def spare_seconds(
+    *, num_rows: int, num_waiting: int, num_behind: int, is_watched: bool, step_s: float, alone_s: float
+) -> float:
+    """For how long newcomers are encoded between two steps, if that is longer than one slice.
 
-    One: those who run wait at most twice as long for their next token. More when few run and many wait, who would
-    lose more than those gain; but not when somebody reads tokens as they come, and sees every pause.
+    step_s: what the last step took. alone_s: what one of a single row takes. num_behind: those of `num_waiting` who
+    are not being encoded yet.
+
+    Where somebody reads tokens as they come, and sees every pause: as long as the next ones come after `WATCHED_GAP`
+    times what they would take if nobody else were there. The more wait for their turn, the more it may be, up to the
+    time of a step, or they would wait for ever. Where nobody does, the time of a step: those who run wait at most
+    twice as long. More when few run and many wait, who would lose more than those gain.
     """
-    if not num_rows:
-        return 0.0
-    return 1.0 if is_watched else max(1.0, CROWD * num_waiting / num_rows)
+    if is_watched:
+        return max(WATCHED_GAP * alone_s - step_s, min(1.0, num_behind / QUEUE) * step_s)
+    return max(1.0, CROWD * num_waiting / num_rows) * step_s

@@ -20,7 +20,7 @@ from serving.engine.continuous.caches import Caches
 from serving.engine.continuous.drawing import Draw, draw
 from serving.engine.continuous.encoding import EncoderRun
 from serving.engine.continuous.graphs import BucketedSteps
-from serving.engine.continuous.intake import Intake, spare_steps
+from serving.engine.continuous.intake import Intake, spare_seconds
 from serving.engine.continuous.out_of_memory import free_memory, is_out_of_memory
 from serving.engine.continuous.row import Row
 from serving.engine.continuous.searches import Searches
@@ -35,6 +35,8 @@ from serving.t5 import T5, rounded
 RUN_TOKENS = {"cpu": 128, "cuda": 8192}
 # after so many steps without running out of memory, a slot of those given up is taken again
 CALM_STEPS = 200
+# of the latest step with one row in what such a step is taken to last
+ALONE_SHARE = 0.1
 # the step whose time decides on the number of threads: a few rows in the middle of their answers
 PROBE_ROWS, PROBE_KEYS = 8, 64
 
@@ -81,6 +83,7 @@ class T5Engine:
         self._rows: list[Row] = []
         self._searches = Searches(model, self._caches, eos_ids=eos_ids)
         self._decode_seconds = 0.0
+        self._alone_seconds = 0.0  # of a step with a single row, as seen of late
         self._num_usable = num_slots
         self._num_calm_steps = 0
 
@@ -180,9 +183,7 @@ class T5Engine:
         """Encodes newcomers for as long as those who run can spare."""
         inside = {id(row.sequence) for row in self._rows}
         waiting = [sequence for sequence in running if id(sequence) not in inside and not sequence.is_ended]
-        is_watched = any(row.sequence.is_streaming for row in self._rows)
-        num_steps = spare_steps(len(self._rows), len(waiting), is_watched=is_watched)
-        end = time.perf_counter() + num_steps * self._decode_seconds
+        end = time.perf_counter() + self._spare_seconds(waiting)
         while waiting:
             seconds = end - time.perf_counter() if self._rows else None
             num_free = self._num_usable - len(self._rows)
@@ -196,6 +197,18 @@ class T5Engine:
                 return
             taken = {id(sequence) for sequence in run.sequences}
             waiting = [sequence for sequence in waiting if id(sequence) not in taken]
+
+    def _spare_seconds(self, waiting: list[Sequence]) -> float:
+        if not self._rows:
+            return 0.0
+        return spare_seconds(
+            num_rows=len(self._rows),
+            num_waiting=len(waiting),
+            num_behind=len(waiting) - self._intake.num_inside,
+            is_watched=any(row.sequence.is_streaming for row in self._rows),
+            step_s=self._decode_seconds,
+            alone_s=self._alone_seconds,
+        )
 
     def _open_slots(self, run: EncoderRun) -> None:
         for sequence, (begin, end) in zip(run.sequences, run.spans(), strict=True):
@@ -225,6 +238,9 @@ class T5Engine:
         except Exception as error:
             raise self._failed(error) from error
         self._decode_seconds = time.perf_counter() - begin
+        if len(self._rows) == 1:
+            known = self._alone_seconds or self._decode_seconds
+            self._alone_seconds = known + ALONE_SHARE * (self._decode_seconds - known)
         self._recover_slots()
 
     def _run_step(self) -> torch.Tensor:

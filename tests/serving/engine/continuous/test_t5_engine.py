@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForSeq2SeqLM
 
-from serving.engine.continuous.intake import spare_steps
+from serving.engine.continuous.intake import QUEUE, WATCHED_GAP, spare_seconds
 from serving.engine.continuous.t5_engine import T5Engine
 from serving.engine.protocol import BatchFailed
 from serving.errors import ClientGone
@@ -218,10 +218,33 @@ def test_a_long_prompt_is_encoded_between_the_steps_of_those_who_run(monkeypatch
     assert slices == list(range(model.num_slices))
 
 
-def test_a_crowd_of_newcomers_holds_up_those_who_run_unless_somebody_reads_their_tokens_as_they_come():
-    assert spare_steps(16, 2, is_watched=False) == 1
-    assert spare_steps(2, 14, is_watched=False) > 10
-    assert spare_steps(2, 14, is_watched=True) == 1
+def spare(num_rows, num_waiting, *, num_behind=0, is_watched=False, step_s=0.002, alone_s=0.001):
+    """In steps."""
+    counts = {"num_rows": num_rows, "num_waiting": num_waiting, "num_behind": num_behind}
+    return spare_seconds(**counts, is_watched=is_watched, step_s=step_s, alone_s=alone_s) / step_s
+
+
+def test_a_crowd_of_newcomers_holds_up_those_who_run_where_nobody_reads_their_tokens_as_they_come():
+    assert spare(16, 2) == 1
+    assert spare(2, 14) > 10
+
+
+def test_tokens_that_are_read_as_they_come_have_gaps_of_a_few_steps_of_one_alone_however_many_run():
+    few, more, many = (
+        step_s + spare(8, 2, num_behind=1, is_watched=True, step_s=step_s) * step_s for step_s in (0.001, 0.002, 0.004)
+    )
+
+    assert few == more == pytest.approx(WATCHED_GAP * 0.001)
+    # one slice then, unless a queue has formed
+    assert many < 1.5 * 0.004
+
+
+def test_the_longer_the_queue_of_newcomers_the_more_of_the_time_is_theirs_up_to_half_of_it():
+    shares = [spare(8, behind + 1, num_behind=behind, is_watched=True, step_s=0.004) for behind in range(30)]
+
+    assert shares == sorted(shares)
+    assert shares[0] <= 0
+    assert shares[QUEUE] == shares[-1] == 1
 
 
 def test_waiting_sequences_are_encoded_oldest_first_and_none_is_overtaken():
