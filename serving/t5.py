@@ -42,9 +42,9 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 class Weights:
     """Where a model's numbers come from.
 
-    get: a tensor by its name in the checkpoint; `has` says whether it is there. linear: the product with the named
-    weights [out, in], one under the other. dtype: what products give; cache_dtype: of keys and values. screen: of the
-    output layer's weights, for `T5.best`; None where that is not to be had.
+    get: a tensor of one's own by its name in the checkpoint; `has` says whether it is there. linear: the product with
+    the named weights [out, in], one under the other. dtype: what products give; cache_dtype: of keys and values.
+    screen: of the output layer's weights, for `T5.best`; None where that is not to be had.
     """
 
     get: Callable[[str], torch.Tensor]
@@ -243,7 +243,7 @@ class T5:
         self.dtype = weights.dtype
         self.cache_dtype = weights.cache_dtype
         shared = "shared.weight" if weights.has("shared.weight") else "encoder.embed_tokens.weight"
-        self.embedding_VM = weights.get(shared).clone()
+        self.embedding_VM = weights.get(shared)
         self.device = self.embedding_VM.device
         self.encoder = [EncoderLayer(config, weights, f"encoder.block.{i}") for i in range(config.num_layers)]
         self.encoder_norm = Norm(weights, "encoder.final_layer_norm.weight", config.epsilon)
@@ -253,8 +253,7 @@ class T5:
         self._output = weights.linear([output])
         self._screen: Screen | None = None
         if weights.screen is not None:
-            # .clone(): out of the mapped file
-            self._screen = weights.screen(self.embedding_VM if output == shared else weights.get(output).clone())
+            self._screen = weights.screen(self.embedding_VM if output == shared else weights.get(output))
         bias = "block.0.layer.0.SelfAttention.relative_attention_bias.weight"
         self._encoder_bias_WH = weights.get(f"encoder.{bias}")
         self._decoder_bias_WH = weights.get(f"decoder.{bias}")

@@ -7,8 +7,6 @@ torch and transformers are imported in here, inside the functions: they take sec
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import logging
 import time
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from serving.checkpoint.errors import CheckpointError
 from serving.checkpoint.files import find_weights, read_config, read_eos_ids, total_size
 from serving.checkpoint.libraries import GPU_FILES, choose_device, choose_dtype, set_libraries
+from serving.checkpoint.system_memory import give_back_freed
 from serving.checkpoint.tokenizer import FolderTokenizer, load_tokenizer
 from serving.checkpoint.transformers_folder import load_other
 from serving.engine import memory
@@ -106,7 +105,7 @@ def load_model(folder: Path, wanted: Wanted, *, progress: Progress) -> LoadedMod
     # the libraries below raise OSError, ValueError, RuntimeError, UnpicklingError, SafetensorError …
     except Exception as error:
         raise CheckpointError(f"the weights in {folder} do not load: {_first_line(error)}") from error
-    _give_back()
+    give_back_freed()
     log.info("weights in memory after %.1f s", time.monotonic() - started)
     name = str(dtype).removeprefix("torch.")
     return LoadedModel(model, device.type, name, read_eos_ids(folder, config), plan)
@@ -154,12 +153,6 @@ def _load_t5(
         log.info(line)
     model = t5_folder.load_t5(shape, weights, dtype=dtype, device=device, layout=layout, on_bytes=progress.advance)
     return model, plan
-
-
-def _give_back() -> None:
-    """To the system, what loading took and has freed: at Flan-T5-small a third of the process would else be nothing."""
-    with contextlib.suppress(OSError, AttributeError):  # glibc has it
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _load_with_transformers(

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import torch
 
+from serving.checkpoint.system_memory import give_back_freed
 from serving.checkpoint.tensors import TensorFiles
 from serving.products import panels
 from serving.products.layouts import Layout, Quantize, lay_out, lay_out_wide, screen_for
 from serving.products.linear import Linear
 from serving.products.torch_cpu import PackedLinear
 from serving.t5 import T5, T5Config, Weights
+
+# read and converted before what that has freed goes back to the system, which takes milliseconds
+BYTES_BETWEEN = 16 << 20
 
 
 class Lacking(ValueError):
@@ -39,19 +43,32 @@ def load_t5(
             on_bytes(tensor.nbytes)
         return tensor
 
-    return build_t5(config, get, tensors.has, dtype=dtype, device=device, layout=layout)
+    num_released = 0
+
+    def release(name: str) -> None:
+        nonlocal num_released
+        tensors.release(name)
+        before, num_released = num_released, num_released + tensors.get(name).nbytes
+        if before // BYTES_BETWEEN != num_released // BYTES_BETWEEN:
+            give_back_freed()
+
+    return build_t5(config, get, tensors.has, release, dtype=dtype, device=device, layout=layout)
 
 
 def build_t5(
     config: T5Config,
     get: Callable[[str], torch.Tensor],
     has: Callable[[str], bool],
+    release: Callable[[str], None] = lambda name: None,
     *,
     dtype: torch.dtype,
     device: torch.device,
     layout: Layout,
 ) -> T5:
-    """As `load_t5`, from any source of tensors. Each is taken, converted and laid out before the next is touched."""
+    """As `load_t5`, from any source of tensors. Each is taken, converted and laid out before the next is touched.
+
+    release: called for tensors that were copied, before the next is taken.
+    """
 
     def checked(name: str) -> torch.Tensor:
         if not has(name):
@@ -59,21 +76,30 @@ def build_t5(
         tensor: torch.Tensor = get(name)
         if tuple(tensor.shape) != (wanted := expected_shape(config, name)):
             raise Lacking(f"{name} has shape {list(tensor.shape)} and config.json asks for {list(wanted)}")
-        if tensor.dim() == 1 or "relative_attention_bias" in name:
-            # few, and their rounding would be felt everywhere: float32 whatever the weights are, and out of the map
-            return tensor.to(device=device, dtype=torch.float32, copy=True)
-        return tensor.to(device=device, dtype=dtype)
+        return tensor
+
+    def own(name: str) -> torch.Tensor:
+        tensor = checked(name)
+        # few, and their rounding would be felt everywhere: float32 whatever the weights are
+        is_small = tensor.dim() == 1 or "relative_attention_bias" in name
+        copy = tensor.to(device=device, dtype=torch.float32 if is_small else dtype, copy=True)
+        release(name)
+        return copy
 
     def linear(names: list[str]) -> Linear:
-        parts = [checked(name) for name in names]
+        given = [checked(name) for name in names]
+        parts = [tensor.to(device=device, dtype=dtype) for tensor in given]
         weight_OK = parts[0] if len(parts) == 1 else torch.cat(parts)
-        if dtype == torch.float16 and names[0].endswith("wo.weight"):
-            return lay_out_wide(weight_OK, layout)
-        return lay_out(weight_OK, layout)
+        is_wide = dtype == torch.float16 and names[0].endswith("wo.weight")
+        product = lay_out_wide(weight_OK, layout) if is_wide else lay_out(weight_OK, layout)
+        if layout != "plain" or weight_OK is not given[0]:
+            for name in names:
+                release(name)
+        return product
 
     with torch.inference_mode():
         weights = Weights(
-            get=checked,
+            get=own,
             has=has,
             linear=linear,
             dtype=dtype,

@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
+from serving.checkpoint.system_memory import addresses_of, give_back_pages
+
 
 class TensorFiles:
     """The tensors of all shards together. `get` is cheap: it maps.
@@ -21,6 +23,7 @@ class TensorFiles:
     def __init__(self, files: list[Path]) -> None:
         self._files: dict[str, Path] = {}
         self._open: dict[Path, object] = {}
+        self._mapped: dict[Path, list[range]] = {}
         for file in files:
             self._files |= dict.fromkeys(self._names(file), file)
 
@@ -38,6 +41,14 @@ class TensorFiles:
             tensor: torch.Tensor = opened[name]
             return tensor
         return opened.get_tensor(name)  # type: ignore[attr-defined, no-any-return]
+
+    def release(self, name: str) -> None:
+        """Has the system take back the memory in which a tensor was read; whoever still has it may read on."""
+        file = self._files[name]
+        if file not in self._mapped:
+            self._mapped[file] = addresses_of(file)
+        tensor = self.get(name)
+        give_back_pages(tensor.data_ptr(), tensor.nbytes, mapped=self._mapped[file])
 
     def _names(self, file: Path) -> list[str]:
         if file.suffix == ".safetensors":

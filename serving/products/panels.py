@@ -8,6 +8,7 @@ is the same to the last bit whoever shares the product, because every output add
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 
 import torch
 from torch.nn import functional as F
@@ -16,6 +17,9 @@ from serving.native.library import ACTIVATIONS, PANEL, LinearView, ScreenView, k
 from serving.products.rounding import rounded_to_int8
 
 # N rows, K inputs, O outputs, P panels of 16 outputs.
+
+# outputs that are laid out together: what a large output layer takes on the way would else be several of its size
+BLOCK = 32 * PANEL
 
 # the part of |w| |x| that float32 rounding may take from a screened score
 SLACK = 2e-5
@@ -31,8 +35,12 @@ class PanelLinear:
 
     def __init__(self, weight_OK: torch.Tensor) -> None:
         self._num_outputs, num_inputs = weight_OK.shape
-        padded_OK = _padded(weight_OK.float())
-        self._panels = padded_OK.view(-1, PANEL, num_inputs).transpose(1, 2).contiguous()
+        self._panels = torch.empty(-(-len(weight_OK) // PANEL), num_inputs, PANEL)
+        begin = 0
+        for block_OK in _blocks(weight_OK):
+            panels_PKo = block_OK.view(-1, PANEL, num_inputs).transpose(1, 2)
+            self._panels[begin : begin + len(panels_PKo)] = panels_PKo
+            begin += len(panels_PKo)
         self.num_bytes = self._panels.nbytes
         self.view = LinearView(self._panels.data_ptr(), None, None, num_inputs, len(self._panels))
 
@@ -46,11 +54,19 @@ class Int8PanelLinear:
 
     def __init__(self, weight_OK: torch.Tensor) -> None:
         self._num_outputs, num_inputs = weight_OK.shape
-        padded_OK = _padded(weight_OK.float())
-        integers_OK, scales_O1 = rounded_to_int8(padded_OK)
-        self.scales_O = scales_O1[:, 0]
-        self._sums_O = integers_OK.sum(1, dtype=torch.float32)
-        self._panels = integers_OK.view(-1, PANEL, num_inputs // 4, 4).transpose(1, 2).contiguous()
+        num_panels = -(-len(weight_OK) // PANEL)
+        self._panels = torch.empty(num_panels, num_inputs // 4, PANEL, 4, dtype=torch.int8)
+        self.scales_O = torch.empty(num_panels * PANEL)
+        self._sums_O = torch.empty(num_panels * PANEL)
+        begin = 0
+        for block_OK in _blocks(weight_OK):
+            end = begin + len(block_OK)
+            integers_OK, scales_O1 = rounded_to_int8(block_OK)
+            self.scales_O[begin:end] = scales_O1[:, 0]
+            self._sums_O[begin:end] = integers_OK.sum(1, dtype=torch.float32)
+            panels = integers_OK.view(-1, PANEL, num_inputs // 4, 4).transpose(1, 2)
+            self._panels[begin // PANEL : end // PANEL] = panels
+            begin = end
         self.num_bytes = self._panels.nbytes + self.scales_O.nbytes + self._sums_O.nbytes
         addresses = (tensor.data_ptr() for tensor in (self._panels, self.scales_O, self._sums_O))
         self.view = LinearView(*addresses, num_inputs, len(self._panels))
@@ -58,10 +74,11 @@ class Int8PanelLinear:
     def __call__(self, x_NK: torch.Tensor) -> torch.Tensor:
         return _product(self.view, x_NK)[:, : self._num_outputs]
 
-    def weights(self) -> torch.Tensor:
-        """What is left of the weight, float32 [O, K]."""
-        integers_OK = self._panels.transpose(1, 2).reshape(len(self.scales_O), -1)
-        return (integers_OK * self.scales_O[:, None])[: self._num_outputs]
+    def weights(self, begin: int, end: int) -> torch.Tensor:
+        """What is left of the weight's outputs `begin`, the first of a panel, to `end`: float32 [O, K]."""
+        panels = self._panels[begin // PANEL : -(-end // PANEL)]
+        integers_OK = panels.transpose(1, 2).reshape(len(panels) * PANEL, -1)[: end - begin]
+        return integers_OK * self.scales_O[begin:end, None]
 
 
 class PanelScreen:
@@ -75,17 +92,27 @@ class PanelScreen:
     def __init__(self, weight_OK: torch.Tensor) -> None:
         self._weight_OK = weight_OK.contiguous()
         self._int8 = Int8PanelLinear(weight_OK)
-        kept_OK = self._int8.weights()
+        lost, kept = self._largest_norms()
         self.num_bytes = self._int8.num_bytes
         self._scores = torch.empty(0)  # kept from step to step: megabytes, whose pages would be new each time
         self._view = ScreenView(
             self._int8.view,
             self._weight_OK.data_ptr(),
             len(weight_OK),
-            float((weight_OK - kept_OK).norm(dim=1).max()),
-            float(kept_OK.norm(dim=1).max()),
+            lost,
+            kept,
             SLACK,
         )
+
+    def _largest_norms(self) -> tuple[float, float]:
+        """Of any output, the norm of what int8 lost of its weights, and of what it kept."""
+        lost = kept = 0.0
+        for begin in range(0, len(self._weight_OK), BLOCK):
+            weight_OK = self._weight_OK[begin : begin + BLOCK]
+            kept_OK = self._int8.weights(begin, begin + len(weight_OK))
+            lost = max(lost, float((weight_OK - kept_OK).norm(dim=1).max()))
+            kept = max(kept, float(kept_OK.norm(dim=1).max()))
+        return lost, kept
 
     def best(self, x_NK: torch.Tensor) -> tuple[list[int], list[float]]:
         """Of each row the output with the largest score, the first where several have it; and that score.
@@ -133,9 +160,11 @@ def _product(view: LinearView, x_NK: torch.Tensor) -> torch.Tensor:
     return result
 
 
-def _padded(weight_OK: torch.Tensor) -> torch.Tensor:
-    """With outputs of zeros up to a whole panel."""
-    return F.pad(weight_OK, (0, 0, 0, -len(weight_OK) % PANEL))
+def _blocks(weight_OK: torch.Tensor) -> Iterator[torch.Tensor]:
+    """In float32, one after the other; the last with outputs of zeros up to a whole panel."""
+    for begin in range(0, len(weight_OK), BLOCK):
+        block_OK = weight_OK[begin : begin + BLOCK]
+        yield F.pad(block_OK.float(), (0, 0, 0, -len(block_OK) % PANEL))
 
 
 def library() -> ctypes.CDLL:
