@@ -80,6 +80,12 @@ class Connection(HttpToolsProtocol):
             # not before: what is still unread when a connection is closed has the system drop the answer, too
             self._is_ending = True
             self.loop.call_soon(self._send_answers)
+        elif self.timeout_keep_alive_task is None:  # each part of the body has put off the end of an idle connection
+            self.on_response_complete()
+
+    def shutdown(self) -> None:
+        self._send_answers()
+        super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         if self._is_too_large:

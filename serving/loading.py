@@ -160,9 +160,10 @@ class Loader:
             tokenizer = beside.submit(load_apart, config.model_dir)
             loaded = nursery.wait_loaded(self._lifecycle)
             self._tokenizer = tokenizer.result()
-        self._plan, self._layout = loaded.plan, loaded.layout
+        self._lifecycle.enter("measuring layouts of workers and threads")
+        self._plan, self._layout = loaded.plan, nursery.choose_layout()
         # before the watchdog loses its patience with all of them
-        self._pool = WorkerPool(loaded.layout, hire=nursery.hire, stall_s=0.9 * config.engine_stall_s)
+        self._pool = WorkerPool(self._layout, hire=nursery.hire, stall_s=0.9 * config.engine_stall_s)
         return self._pool, loaded.dtype == "float32"
 
     def _load_here(self) -> tuple[Engine, bool]:

@@ -14,9 +14,13 @@ import torch
 from torch.nn import functional as F
 
 from serving.native.library import ACTIVATIONS, PANEL, LinearView, ScreenView, kernels, num_threads
+from serving.products.arena import Arena
 from serving.products.rounding import rounded_to_int8
 
 # N rows, K inputs, O outputs, P panels of 16 outputs.
+
+# of this process's weights, all of them read in each step
+ARENA = Arena()
 
 # outputs that are laid out together: what a large output layer takes on the way would else be several of its size
 BLOCK = 32 * PANEL
@@ -35,7 +39,7 @@ class PanelLinear:
 
     def __init__(self, weight_OK: torch.Tensor) -> None:
         self._num_outputs, num_inputs = weight_OK.shape
-        self._panels = torch.empty(-(-len(weight_OK) // PANEL), num_inputs, PANEL)
+        self._panels = ARENA.empty(-(-len(weight_OK) // PANEL), num_inputs, PANEL)
         begin = 0
         for block_OK in _blocks(weight_OK):
             panels_PKo = block_OK.view(-1, PANEL, num_inputs).transpose(1, 2)
@@ -55,7 +59,7 @@ class Int8PanelLinear:
     def __init__(self, weight_OK: torch.Tensor) -> None:
         self._num_outputs, num_inputs = weight_OK.shape
         num_panels = -(-len(weight_OK) // PANEL)
-        self._panels = torch.empty(num_panels, num_inputs // 4, PANEL, 4, dtype=torch.int8)
+        self._panels = ARENA.empty(num_panels, num_inputs // 4, PANEL, 4, dtype=torch.int8)
         self.scales_O = torch.empty(num_panels * PANEL)
         self._sums_O = torch.empty(num_panels * PANEL)
         begin = 0

@@ -21,7 +21,7 @@ PROBE_S = 0.4
 NUM_ROUNDS = 2
 # Fewer processes are taken as long as they are nearly as fast: who reads tokens as they come waits less between two of
 # them, since a newcomer's prompt is encoded on all cores (docs/decisions/0012-one-thread-workers-that-sleep.md).
-NEARLY = 0.85
+NEARLY = 0.75
 # more threads for one sequence must be faster by this: their cores are not free
 WORTH = 1.05
 

@@ -51,11 +51,15 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The weights are in memory, and workers can be had."""
+    """The weights are in memory."""
 
     plan: Plan
     dtype: str
-    layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Choose between the layouts, now that nothing else runs. Answered with a `Layout`; then workers can be had."""
 
 
 @dataclass(frozen=True, slots=True)

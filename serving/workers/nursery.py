@@ -21,7 +21,7 @@ from serving.checkpoint.folder import LoadedModel, load_model
 from serving.telemetry.logs import configure
 from serving.workers import layouts
 from serving.workers.child import die_with
-from serving.workers.messages import Failed, Hired, Loaded, Phase, Settings
+from serving.workers.messages import Failed, Hired, Loaded, Measure, Phase, Settings
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +37,12 @@ def main(fd: int) -> int:
         loaded = _load(settings, server)
         if loaded is None or loaded.plan is None:
             return 1
+        server.send(Loaded(loaded.plan, loaded.dtype))
+        _: Measure = server.recv()
         layout = layouts.choose(
             settings.layouts, lambda rows, threads: _step_for(loaded, rows, threads), num_rows=_rows(loaded)
         )
-        server.send(Loaded(loaded.plan, loaded.dtype, layout))
+        server.send(layout)
         # what workers inherit is never garbage; and the collector's marks would make copies of pages that they share
         gc.collect()
         gc.freeze()

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from serving.checkpoint.errors import CheckpointError
 from serving.checkpoint.folder import Progress
 from serving.workers.child import environment
-from serving.workers.messages import Failed, Hired, Loaded, Phase, Settings
+from serving.workers.messages import Failed, Hired, Layout, Loaded, Measure, Phase, Settings
 
 END_S = 5.0
 
@@ -24,7 +24,7 @@ class NurseryGone(Exception):
 
 
 class NurseryProcess:
-    """One nursery. `wait_loaded` before the first `hire`."""
+    """One nursery. `wait_loaded`, then `choose_layout`, then `hire`."""
 
     def __init__(self, settings: Settings) -> None:
         ours, theirs = socket.socketpair()
@@ -58,6 +58,15 @@ class NurseryProcess:
                 progress.enter(said.name, total_bytes=said.total_bytes)
             elif isinstance(said, Phase):
                 progress.advance(said.advanced)
+
+    def choose_layout(self) -> Layout:
+        """The fastest of those in the settings, for which nothing else should run. Raises `CheckpointError`."""
+        try:
+            self._connection.send(Measure())
+            layout: Layout = self._connection.recv()
+        except (EOFError, OSError):
+            raise CheckpointError(self._how_it_ended("while layouts were measured")) from None
+        return layout
 
     def hire(self) -> tuple[Connection, int]:
         """A new worker: its connection and its process id. Raises `NurseryGone`."""

@@ -68,7 +68,7 @@ def test_two_hundred_at_once_on_a_small_queue_are_refused_at_once(start_server):
     assert [reply.status for reply in replies] == [429] * 200
     assert all(1 <= int(reply.headers["retry-after"]) <= 60 for reply in replies)
     assert statistics.median(alone) < 0.05  # 0.8 ms
-    assert max(reply.seconds for reply in replies) < 1  # 120 ms for the last of them, 60 ms for the median
+    assert max(reply.seconds for reply in replies) < 1  # 30 to 48 ms for the last of them, 25 to 39 for the median
 
 
 def test_fifty_streams_dropped_midway_free_their_slots_within_a_quarter_of_a_second(serve, break_engine):

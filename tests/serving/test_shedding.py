@@ -166,6 +166,18 @@ def test_who_wants_the_connection_closed_hears_the_answer_before_the_whole_body_
     assert b"MAX_WAITING is 1" in first + rest
 
 
+def test_a_connection_that_is_kept_and_then_idle_is_closed_as_others_are(fill, monkeypatch):
+    monkeypatch.setattr("serving.server.KEEP_ALIVE_S", 0.2)
+    url = fill()
+
+    with connect(url) as connection:
+        whole = request("/predict")
+        connection.sendall(whole[:-1])
+        assert connection.recv(65536).startswith(b"HTTP/1.1 429 ")
+        connection.sendall(whole[-1:])
+        assert connection.recv(65536) == b""
+
+
 def test_who_asks_before_it_sends_its_body_is_not_told_to_go_on(fill):
     url = fill()
 

@@ -65,6 +65,18 @@ class Caches:
         self.source_mask[slot].fill_(MASKED)
         self.source_mask[slot, :length] = 0
 
+    def touch(self, slot: int, *, num_source: int, num_target: int) -> None:
+        """Zeroes the beginning of a slot. Memory that was never written is one page of zeros, however often it is read:
+        a step over it would be measured as if it read no keys and values."""
+        for tensors, length in (
+            (self.cross_keys, num_source),
+            (self.cross_values, num_source),
+            (self.self_keys, num_target),
+            (self.self_values, num_target),
+        ):
+            for tensor in tensors:
+                tensor[slot, :, :length].zero_()
+
     def move(self, source: int, target: int, *, num_source: int, num_target: int) -> None:
         """Copies what a slot holds into another, up to its own lengths."""
         for tensors, length in (

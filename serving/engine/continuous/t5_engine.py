@@ -131,11 +131,13 @@ class T5Engine:
 
     def probe(self, num_rows: int) -> Callable[[], None]:
         """A decoder step of that many rows in the middle of their answers, to be timed before the first sequence."""
+        num_target, num_source = min(PROBE_KEYS, self._caches.max_target), min(2 * PROBE_KEYS, self._caches.max_source)
         for slot in range(num_rows):
             self._caches.open(slot, 1)
+            self._caches.touch(slot, num_source=num_source, num_target=num_target)
         tokens = [0] * num_rows
-        positions = [min(PROBE_KEYS, self._caches.max_target) - 1] * num_rows
-        num_sources = [min(2 * PROBE_KEYS, self._caches.max_source)] * num_rows
+        positions = [num_target - 1] * num_rows
+        num_sources = [num_source] * num_rows
 
         @torch.inference_mode()
         def step() -> None:

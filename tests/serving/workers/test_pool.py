@@ -37,10 +37,15 @@ def start(folder, *, num_workers=2):
     return NurseryProcess(Settings(folder, wanted, ((num_workers, 1),), "warning", "text"))
 
 
+def layout_of(nursery):
+    nursery.wait_loaded(Quiet())
+    return nursery.choose_layout()
+
+
 @pytest.fixture(scope="module")
 def loaded_nursery(tiny):
     nursery = start(tiny)
-    yield nursery, nursery.wait_loaded(Quiet()).layout
+    yield nursery, layout_of(nursery)
     nursery.close()
 
 
@@ -222,7 +227,7 @@ def test_a_cancelled_sequence_leaves_its_worker_at_once(pool, ask):
 
 def test_without_a_nursery_no_worker_is_left_and_the_pool_says_so(tiny, ask):
     nursery = start(tiny)
-    pool = WorkerPool(nursery.wait_loaded(Quiet()).layout, hire=nursery.hire, stall_s=2)
+    pool = WorkerPool(layout_of(nursery), hire=nursery.hire, stall_s=2)
     pids = [worker.pid for worker in pool.workers]
     running = [ask(1, length=60), ask(2, length=60)]
     pool.step(running)
@@ -244,7 +249,7 @@ def test_without_a_nursery_no_worker_is_left_and_the_pool_says_so(tiny, ask):
 
 def test_closing_leaves_no_process(tiny):
     nursery = start(tiny)
-    pool = WorkerPool(nursery.wait_loaded(Quiet()).layout, hire=nursery.hire, stall_s=2)
+    pool = WorkerPool(layout_of(nursery), hire=nursery.hire, stall_s=2)
     pids = [nursery.pid, *(worker.pid for worker in pool.workers)]
     assert all(is_alive(pid) for pid in pids)
     pool.close()
@@ -267,3 +272,13 @@ def is_alive(pid):
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_a_nursery_that_dies_before_it_has_a_layout_says_how_it_ended(tiny):
+    nursery = start(tiny)
+    nursery.wait_loaded(Quiet())
+    os.kill(nursery.pid, signal.SIGKILL)
+
+    with pytest.raises(CheckpointError, match="was killed by signal 9 while layouts were measured"):
+        nursery.choose_layout()
+    nursery.close()
