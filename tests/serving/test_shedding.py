@@ -5,7 +5,6 @@ import json
 import logging
 import socket
 import threading
-import time
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,26 +13,12 @@ import pytest
 from serving.exchange import journal
 from serving.exchange.room import Room
 from serving.telemetry.logs import JsonFormatter
+from tests.serving.test_overload import metric, wait_until
 
 PREDICT = {"instances": ["Anna"], "parameters": {"max_new_tokens": 4}}
 BODY = json.dumps(PREDICT).encode()
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 PATHS = ["/predict", "/v1/completions", "/invocations", "/v2/models/x/infer", "/predictions/x", "/infer"]
-
-
-def metric(url, name):
-    return next(
-        float(line.rsplit(" ", 1)[1])
-        for line in httpx.get(url + "/metrics").text.splitlines()
-        if line.startswith(name + " ")
-    )
-
-
-def wait_until(is_true, timeout_s=20):
-    end = time.monotonic() + timeout_s
-    while not is_true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.fixture

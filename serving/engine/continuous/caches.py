@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import mmap
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -68,26 +69,21 @@ class Caches:
     def touch(self, slot: int, *, num_source: int, num_target: int) -> None:
         """Zeroes the beginning of a slot. Memory that was never written is one page of zeros, however often it is read:
         a step over it would be measured as if it read no keys and values."""
-        for tensors, length in (
-            (self.cross_keys, num_source),
-            (self.cross_values, num_source),
-            (self.self_keys, num_target),
-            (self.self_values, num_target),
-        ):
-            for tensor in tensors:
-                tensor[slot, :, :length].zero_()
+        for tensor, length in self._parts(num_source, num_target):
+            tensor[slot, :, :length].zero_()
 
     def move(self, source: int, target: int, *, num_source: int, num_target: int) -> None:
         """Copies what a slot holds into another, up to its own lengths."""
-        for tensors, length in (
-            (self.cross_keys, num_source),
-            (self.cross_values, num_source),
-            (self.self_keys, num_target),
-            (self.self_values, num_target),
-        ):
-            for tensor in tensors:
-                tensor[target, :, :length] = tensor[source, :, :length]
+        for tensor, length in self._parts(num_source, num_target):
+            tensor[target, :, :length] = tensor[source, :, :length]
         self.source_mask[target] = self.source_mask[source]
+
+    def _parts(self, num_source: int, num_target: int) -> Iterator[tuple[torch.Tensor, int]]:
+        """Every layer's keys and values, with the number of them that is meant: of prompts, or of answers."""
+        for cross in (self.cross_keys, self.cross_values):
+            yield from ((tensor, num_source) for tensor in cross)
+        for own in (self.self_keys, self.self_values):
+            yield from ((tensor, num_target) for tensor in own)
 
     def copy_answers(self, sources: list[int], targets: list[int], *, num_target: int) -> None:
         """Copies what slots hold of their answers into others, none of which is a source, up to `num_target` keys."""
