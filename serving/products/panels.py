@@ -110,13 +110,14 @@ class PanelScreen:
 
     def _largest_norms(self) -> tuple[float, float]:
         """Of any output, the norm of what int8 lost of its weights, and of what it kept."""
-        lost = kept = 0.0
+        lost, kept = torch.zeros(()), torch.zeros(())
         for begin in range(0, len(self._weight_OK), BLOCK):
             weight_OK = self._weight_OK[begin : begin + BLOCK]
             kept_OK = self._int8.weights(begin, begin + len(weight_OK))
-            lost = max(lost, float((weight_OK - kept_OK).norm(dim=1).max()))
-            kept = max(kept, float(kept_OK.norm(dim=1).max()))
-        return lost, kept
+            # tensors' maxima: Python's would lose what is not a number
+            lost = torch.maximum(lost, (weight_OK - kept_OK).norm(dim=1).max())
+            kept = torch.maximum(kept, kept_OK.norm(dim=1).max())
+        return float(lost), float(kept)
 
     def best(self, x_NK: torch.Tensor) -> tuple[list[int], list[float]]:
         """Of each row the output with the largest score, the first where several have it; and that score.
