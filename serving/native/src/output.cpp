@@ -57,7 +57,7 @@ int64_t best_looking(const float* scores, int64_t count) {
   return best;
 }
 
-// The output with the largest true score, the first where several have it; NaN for a row that is not finite.
+// The output with the largest true score, the first where several have it; NaN where row or weights are not finite.
 Best best_of_row(const float* x, const uint8_t* bytes, const Rounding& rounding, const float* scores,
                  const ScreenView& of) {
   const int64_t num_inputs = of.screen.num_inputs;
@@ -66,6 +66,7 @@ Best best_of_row(const float* x, const uint8_t* bytes, const Rounding& rounding,
   Best best{dot(of.weight + looks_best * num_inputs, x, num_inputs), looks_best};
   // whatever is below this cannot reach the score of the one that looked best
   const float least = best.score - largest_error(x, bytes, rounding, of);
+  if (std::isnan(least)) return {kNaN, 0};  // some weight is no number, so neither is some score
   for (int64_t output = 0; output < of.num_outputs; ++output) {
     if (!(scores[output] >= least) || output == looks_best) continue;
     const float score = dot(of.weight + output * num_inputs, x, num_inputs);

@@ -197,3 +197,14 @@ def test_a_row_that_is_not_finite_gets_a_score_that_is_not_and_leaves_the_others
     assert not math.isfinite(best[3])
     assert [*tokens[:3], tokens[4]] == [*wanted_tokens[:3], wanted_tokens[4]]
     assert [*best[:3], best[4]] == [*wanted_best[:3], wanted_best[4]]
+
+
+@pytest.mark.parametrize("kind", SCREENS)
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_weights_that_are_not_finite_give_no_row_a_finite_score(kind, bad):
+    weight = random(200, 32)
+    weight[70, 3] = bad
+
+    _, best = kind(weight).best(random(5, 32, seed=1))
+
+    assert not any(map(math.isfinite, best))
