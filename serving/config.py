@@ -30,7 +30,8 @@ class ServerConfig(BaseSettings):
     model_dir: Path = Field(
         default=Path("model"),
         validation_alias="MODEL_DIR",
-        description="folder of a Hugging Face sequence-to-sequence model: config, tokenizer, weights",
+        description="folder of a Hugging Face model: config, tokenizer, weights; T5 and mT5 run on our own engine, "
+        "other sequence-to-sequence and causal language models on transformers",
     )
     storage_uri: str = Field(
         default="",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from serving.errors import ServingError
 from serving.telemetry.process_metrics import process_metrics
-from serving.telemetry.prometheus import Counter, Gauge, Histogram, Metric, page
+from serving.telemetry.prometheus import Counter, Gauge, Histogram, Metric, ReadCounter, page
 from serving.telemetry.timeline import Timeline
 
 LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -112,8 +112,8 @@ class ServerMetrics:
             Gauge("serving_slots", "Sequences that can run at once", readings.num_slots),
             Gauge("serving_cache_bytes", "Memory of the attention caches", readings.cache_bytes),
             Gauge("serving_workers", "Engine processes; 0 where the engine runs in this one", readings.num_workers),
-            Gauge(
-                "serving_workers_replaced",
+            ReadCounter(
+                "serving_workers_replaced_total",
                 "Engine processes that died and were replaced",
                 readings.num_workers_replaced,
             ),

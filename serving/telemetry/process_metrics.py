@@ -7,21 +7,9 @@ import os
 import time
 from pathlib import Path
 
-from serving.telemetry.prometheus import Gauge, Metric
+from serving.telemetry.prometheus import Gauge, Metric, ReadCounter
 
 PROC = Path("/proc/self")
-
-
-class ProcessCounter:
-    """A counter that somebody else counts."""
-
-    kind = "counter"
-    name = "process_cpu_seconds_total"
-    text = "User and system CPU time"
-
-    def lines(self) -> list[str]:
-        times = os.times()
-        return [f"{self.name} {times.user + times.system:.2f}"]
 
 
 def proportional_bytes(pids: list[int]) -> int:
@@ -42,7 +30,7 @@ def process_metrics() -> list[Metric]:
     started = time.time()
     page_bytes = os.sysconf("SC_PAGE_SIZE")
     return [
-        ProcessCounter(),
+        ReadCounter("process_cpu_seconds_total", "User and system CPU time", _cpu_seconds),
         Gauge(
             "process_resident_memory_bytes",
             "Memory in use",
@@ -51,3 +39,8 @@ def process_metrics() -> list[Metric]:
         Gauge("process_open_fds", "Open file descriptors", lambda: sum(1 for _ in (PROC / "fd").iterdir())),
         Gauge("process_start_time_seconds", "When it started, in seconds since 1970", lambda: started),
     ]
+
+
+def _cpu_seconds() -> float:
+    times = os.times()
+    return round(times.user + times.system, 2)

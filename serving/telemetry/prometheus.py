@@ -60,6 +60,12 @@ class Gauge:
         return [_line(self.name, (), self._read())]
 
 
+class ReadCounter(Gauge):
+    """Counted by somebody else, and asked for as a gauge is."""
+
+    kind = "counter"
+
+
 class Histogram:
     """Observations in fixed buckets; `bounds` are their upper ends, in the unit that the name says."""
 

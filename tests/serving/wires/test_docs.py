@@ -1,15 +1,18 @@
-"""Every curl line of docs/wires/ is run against the embedded model, and answers what the page shows."""
+"""Every curl line of docs/serving.md and docs/wires/ is run against the embedded model, and answers what is shown."""
 
 import json
 import re
 import subprocess
 
+import httpx
 import pytest
 
 from serving.access.keys import digest_of
+from serving.config import describe
 from tests.serving.conftest import ROOT
 
-PAGES = sorted((ROOT / "docs" / "wires").glob("*.md"))
+SERVER_PAGE = ROOT / "docs" / "serving.md"
+PAGES = [SERVER_PAGE, *sorted((ROOT / "docs" / "wires").glob("*.md"))]
 KEY = "sk-of-the-page"
 ANY = "…"
 
@@ -83,3 +86,18 @@ def test_the_table_of_clients_names_the_versions_that_are_pinned():
 
     assert len(rows) >= 11
     assert {name: pins.get(name) for name in rows} == rows
+
+
+def test_the_servers_page_names_settings_that_there_are():
+    named = set(re.findall(r"`([A-Z]+_[A-Z_]+|QUANTIZE|DTYPE)(?:=\w+)?`", SERVER_PAGE.read_text()))
+    printed = set(re.findall(r"^([A-Z_]+)(?: or ([A-Z_]+))? \(default", describe(), flags=re.M))
+
+    assert len(named) >= 10
+    assert named <= {name for names in printed for name in names}
+
+
+def test_the_servers_page_has_every_metric_and_what_the_server_says_of_it(mini):
+    rows = re.findall(r"^\| `(serving_\w+)` \| (.+) \|$", SERVER_PAGE.read_text(), flags=re.M)
+    told = re.findall(r"^# HELP (serving_\w+) (.+)$", httpx.get(mini.url + "/metrics").text, flags=re.M)
+
+    assert sorted(rows) == sorted((name, text[0].lower() + text[1:]) for name, text in told)

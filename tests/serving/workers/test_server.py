@@ -55,11 +55,11 @@ def test_twenty_killed_workers_cost_their_own_requests_alone(server):
         is_over = asyncio.Event()
         clients = [asyncio.create_task(client(is_over)) for _ in range(6)]
         for number in range(20):
-            while metric(url, "serving_workers_replaced") < number or len(workers_of(session)) < 2:
+            while metric(url, "serving_workers_replaced_total") < number or len(workers_of(session)) < 2:
                 await asyncio.sleep(0.02)
             await asyncio.sleep(0.1)
             os.kill(workers_of(session)[number % 2], signal.SIGKILL)
-        while metric(url, "serving_workers_replaced") < 20:
+        while metric(url, "serving_workers_replaced_total") < 20:
             await asyncio.sleep(0.02)
         is_over.set()
         await asyncio.gather(*clients)
